@@ -1,0 +1,166 @@
+"""The one hierarchy of errors of the suite; each class carries its policy.
+
+A client, a transform or a planner raises one of these; the engine reads the
+policy from the class and decides alone what happens to the job. Messages are
+written for the person who must act: what happened, to which record, what to do.
+They must never contain a secret or personal data.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Recovery(Enum):
+    """What the engine does with a job that failed with a class of errors."""
+
+    RETRY = "retry"  #: again by itself, after a growing random wait
+    WAIT = "wait"  #: again by itself, after the wait that the vendor asked for
+    PAUSE = "pause"  #: the connection is paused once, the job waits with it
+    PERSON = "person"  #: straight to the exception desk, no automatic retry
+
+
+class SyncError(Exception):
+    """Base of every error that the engine understands.
+
+    :param message: what happened, in plain words.
+    :param hint: what the person should do next, or an empty string.
+    :param problems: every single cause when there are several (all of them are
+        reported at once, never only the first).
+    :param retry_after: seconds to wait at least, when the vendor said so.
+    :param fingerprint: groups equal causes on the exception desk; by default
+        the message itself.
+    """
+
+    code = "bug"  #: stored on jobs and exceptions, shown in filters
+    recovery = Recovery.RETRY
+    max_attempts: int | None = None  #: None = what the flow says
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        problems: tuple[str, ...] | list[str] = (),
+        retry_after: float | None = None,
+        fingerprint: str | None = None,
+    ):
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.problems = tuple(problems)
+        self.retry_after = retry_after
+        self.fingerprint = fingerprint or message
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class Transient(SyncError):
+    """The remote system or the network failed in a way that passes by itself."""
+
+    code = "transient"
+
+
+class RateLimited(SyncError):
+    """The vendor asked us to slow down; `retry_after` is the vendor's wait."""
+
+    code = "rate_limited"
+    recovery = Recovery.WAIT
+
+
+class AuthFailed(SyncError):
+    """Credentials are refused: pauses the connection, raises one exception."""
+
+    code = "auth_failed"
+    recovery = Recovery.PAUSE
+
+
+class DataInvalid(SyncError):
+    """The record itself is wrong; only a person can correct it at its source."""
+
+    code = "data_invalid"
+    recovery = Recovery.PERSON
+
+
+class MappingMissing(SyncError):
+    """A value has no counterpart yet: map it, then retry."""
+
+    code = "mapping_missing"
+    recovery = Recovery.PERSON
+
+
+class NotReady(SyncError):
+    """Prerequisites are missing; `problems` names all of them."""
+
+    code = "not_ready"
+    recovery = Recovery.PERSON
+
+
+class AmountMismatch(DataInvalid):
+    """Totals do not equal the source's to the last unit; both are in the text."""
+
+    code = "amount_mismatch"
+
+
+class Conflict(SyncError):
+    """Somebody else changed the same thing; a person or a rule decides."""
+
+    code = "conflict"
+    recovery = Recovery.PERSON
+
+
+class RemoteGone(SyncError):
+    """The remote record no longer exists (deleted, merged, archived)."""
+
+    code = "remote_gone"
+    recovery = Recovery.PERSON
+
+
+class PolicyBlocked(SyncError):
+    """A rule of the suite forbids it (ownership, environment, approval)."""
+
+    code = "policy_blocked"
+    recovery = Recovery.PERSON
+
+
+class PaymentDeclined(SyncError):
+    """The customer's bank refused the charge; nothing was collected."""
+
+    code = "payment_declined"
+    recovery = Recovery.PERSON
+
+
+class WorkerKilled(SyncError):
+    """The worker died while it ran the job, again and again: parked."""
+
+    code = "worker_killed"
+    recovery = Recovery.PERSON
+
+
+class Bug(SyncError):
+    """Unexpected: the traceback is kept, few retries, then a person."""
+
+    code = "bug"
+    max_attempts = 3
+
+
+#: every class by its code, for selections and look-ups
+ERROR_CLASSES: dict[str, type[SyncError]] = {
+    cls.code: cls
+    for cls in (
+        Transient,
+        RateLimited,
+        AuthFailed,
+        DataInvalid,
+        MappingMissing,
+        NotReady,
+        AmountMismatch,
+        Conflict,
+        RemoteGone,
+        PolicyBlocked,
+        PaymentDeclined,
+        WorkerKilled,
+        Bug,
+    )
+}
