@@ -1,0 +1,172 @@
+"""What a connector declares and what it exchanges with the engine.
+
+A connector is a list of `RemoteObject` declarations plus a client. Everything
+that crosses the border between the engine and a connector is one of the frozen
+values below, so that either side can be read, tested and replaced alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Callable
+
+from .errors import SyncError
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteObject:
+    """One kind of record at the provider, as its connector knows it.
+
+    `version` of a record is any text that sorts in time order (an ISO moment in
+    UTC, say); an empty version means that the provider has none, and the engine
+    compares fingerprints instead.
+    """
+
+    name: str  #: the provider's own API name, e.g. "Account"
+    label: str  #: what people call it
+    read_batch: int = 100  #: records a single read call may carry
+    write_batch: int = 100  #: records a single write call may carry
+    can_poll: bool = True  #: the connector can list what changed since a cursor
+    can_push: bool = False  #: the connector can create or update it
+    priority: int = 20  #: of the jobs it leads to; smaller runs first
+    normalize_id: Callable[[str], str] = str  #: one spelling for each record
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """The current state of one remote record, as the provider returned it."""
+
+    external_id: str
+    data: dict[str, Any]
+    version: str = ""
+    deleted: bool = False
+    merged_into: str | None = None  #: the record that survived a remote merge
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A remote record that may have changed, seen by a poll."""
+
+    external_id: str
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a poll; `cursor` is where the next page starts."""
+
+    refs: tuple[Ref, ...]
+    cursor: str
+    done: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One record to create (`external_id` is None) or update at the provider."""
+
+    key: int  #: the engine's own handle of this write, returned in the result
+    external_id: str | None
+    values: dict[str, Any]  #: remote field path → value
+    idempotency_key: str
+    correlation_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WriteResult:
+    """The outcome of one `Write`: an id, or the error that it met."""
+
+    key: int
+    external_id: str | None = None
+    version: str = ""
+    created: bool = False
+    error: SyncError | None = None
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """One thing that a webhook told us: *that* a record changed, not what."""
+
+    source_id: str  #: unique at the provider; the same delivery has the same one
+    remote_object: str  #: empty when the event type is not ours: stored, unused
+    external_id: str
+    event_type: str
+    occurred_at: datetime | None = None  #: naive UTC
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookRequest:
+    """A delivery as it came over the wire; header names in lower case."""
+
+    body: bytes
+    headers: dict[str, str]
+    url: str  #: the public URL that the provider was given
+    remote_address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a connector makes of a `WebhookRequest`.
+
+    `verdict` is "accepted" or the reason of the refusal; a refused delivery is
+    stored for people to see and leads to nothing.
+    """
+
+    verdict: str
+    http_status: int
+    reason: str = ""
+    notifications: tuple[Notification, ...] = ()
+    body: bytes = b""
+    content_type: str = "application/json"
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the delivery is authentic and well-formed."""
+        return self.verdict == "accepted"
+
+
+#: verdicts of a `Receipt`, with what they mean to a reader of the event ledger
+VERDICTS: dict[str, str] = {
+    "accepted": "Accepted",
+    "bad_signature": "Refused: signature does not match",
+    "unsigned": "Refused: not signed",
+    "stale": "Refused: too old, or its clock is wrong",
+    "malformed": "Refused: cannot be read",
+    "oversized": "Refused: too large",
+    "wrong_account": "Refused: another account or environment",
+    "unknown_endpoint": "Refused: no such endpoint",
+    "inactive": "Refused: the connection is not active",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteAccount:
+    """Who is at the other end of a connection."""
+
+    external_id: str
+    name: str
+    is_production: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteField:
+    """One field of a remote object, for pickers and the schema watch."""
+
+    name: str
+    label: str
+    type: str
+    required: bool = False
+    writable: bool = True
+    custom: bool = False
+    references: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RateState:
+    """What the provider's headers said of the remaining budget."""
+
+    remaining: int
+    limit: int
+    reset_seconds: float | None = None

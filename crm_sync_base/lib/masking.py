@@ -1,0 +1,54 @@
+"""What people see of a payload: structure yes, secrets and persons no."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+MASK = "•••"
+
+_SENSITIVE = re.compile(
+    r"(e-?mail|phone|mobile|fax|street|address|postal|zip|city|first_?name|last_?name"
+    r"|birth|iban|account_?number|routing|card|cvc|secret|token|password|authori[sz]ation"
+    r"|session|signature|api_?key|client_secret)",
+    re.IGNORECASE,
+)
+_EMAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+")
+_XML_ELEMENT = re.compile(r"<((?:\w+:)?(\w+))(\s[^>]*)?>([^<]+)</\1>")
+
+
+def is_sensitive(name: str) -> bool:
+    """Return whether a field of that name may hold a secret or personal data."""
+    return bool(_SENSITIVE.search(name))
+
+
+def mask(value: Any, name: str = "") -> Any:
+    """Return a copy of JSON-like data with sensitive leaves masked."""
+    if isinstance(value, dict):
+        return {key: mask(item, key) for key, item in value.items()}
+    if isinstance(value, list):
+        return [mask(item, name) for item in value]
+    if value in (None, "", True, False):
+        return value
+    if name and is_sensitive(name):
+        return MASK
+    if isinstance(value, str):
+        return _EMAIL.sub(MASK, value)
+    return value
+
+
+def mask_text(text: str) -> str:
+    """Return a payload (JSON, XML or anything else) as people may see it."""
+    try:
+        return json.dumps(mask(json.loads(text)), indent=2, ensure_ascii=False)
+    except ValueError:
+        masked = _XML_ELEMENT.sub(_mask_element, text)
+        return _EMAIL.sub(MASK, masked)
+
+
+def _mask_element(match: re.Match[str]) -> str:
+    tag, name, attributes, _content = match.groups()
+    if not is_sensitive(name):
+        return match.group(0)
+    return f"<{tag}{attributes or ''}>{MASK}</{tag}>"

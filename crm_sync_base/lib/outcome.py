@@ -1,0 +1,26 @@
+"""What became of a job: a value that a handler returns and the engine stores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .errors import SyncError
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The result of one attempt.
+
+    :param summary: what was done, in words for the job's list.
+    :param error: why it failed; None means done.
+    :param res_model: model and id of the Odoo record it was about.
+    :param later: run again after so many seconds without counting as a failure
+        (it waits for something else that is under way).
+    """
+
+    summary: str = ""
+    error: SyncError | None = None
+    res_model: str | None = None
+    res_id: int | None = None
+    later: float | None = None
+    mapping_id: int | None = None

@@ -1,0 +1,245 @@
+"""Planning: a document and compiled rules become values, or the reasons why not.
+
+Nothing here touches a database. The ORM side resolves the references that
+`evaluate` collects, for a whole batch in one query each, and hands the answers
+to `resolve`; `difference` then says what would change.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Iterable, Iterator
+
+from . import paths
+from .errors import DataInvalid, MappingMissing, NotReady, SyncError
+from .transforms import INBOUND, Context, Lookup, Reference, TransformProblem
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One compiled mapping rule, inbound."""
+
+    path: str
+    target: str  #: Odoo field name
+    label: str
+    transform: str = "direct"
+    argument: str = ""
+    value_map: dict[str, Any] | None = None
+    required: bool = False
+    policy: str = "always"  #: always | create_only | fill_empty | protected
+    is_key: bool = False  #: identifies an existing record that is not bound yet
+    comodel: str = ""
+    is_many: bool = False  #: the target holds several records
+    children: tuple["Rule", ...] = ()  #: rules of each line, for collections
+    child_key: str = ""  #: path of a line's own external id
+    child_object: str = ""  #: remote object of a line
+
+    @property
+    def is_collection(self) -> bool:
+        """Whether the rule maps a list of lines."""
+        return bool(self.children)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One reason why a document cannot become a record."""
+
+    message: str
+    code: str = "not_ready"
+
+
+@dataclass(slots=True)
+class Line:
+    """One element of a collection."""
+
+    external_id: str
+    values: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Draft:
+    """What a document says, field by field, before references are resolved."""
+
+    external_id: str
+    values: dict[str, Any] = field(default_factory=dict)
+    lines: dict[str, list[Line]] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def holders(self) -> Iterator[dict[str, Any]]:
+        """Yield every dictionary of values: the record's, then each line's."""
+        yield self.values
+        for lines in self.lines.values():
+            for line in lines:
+                yield line.values
+
+    def pending(self) -> Iterator[Reference | tuple[str, Lookup]]:
+        """Yield what must be resolved; look-ups come with their Odoo model."""
+        for holder in self.holders():
+            for value in holder.values():
+                if isinstance(value, _Pending):
+                    yield value.target
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """A value that waits for the batch's look-ups."""
+
+    target: Reference | tuple[str, Lookup]
+    rule: Rule
+
+
+def evaluate(rules: Iterable[Rule], external_id: str, document: dict[str, Any]) -> Draft:
+    """Apply every rule to a document and collect *all* problems.
+
+    :param document: the provider's record, as fetched.
+    """
+    draft = Draft(external_id)
+    for rule in rules:
+        if rule.is_collection:
+            draft.lines[rule.target] = list(_evaluate_lines(rule, document, draft))
+        else:
+            _evaluate_rule(rule, document, draft.values, draft.problems, "")
+    return draft
+
+
+def _evaluate_lines(rule: Rule, document: dict[str, Any], draft: Draft) -> Iterator[Line]:
+    items = paths.get(document, rule.path)
+    if not items or items is paths.MISSING:
+        if rule.required:
+            draft.problems.append(Problem(f"{rule.label}: there is not a single line"))
+        return
+    for position, item in enumerate(items, 1):
+        values: dict[str, Any] = {}
+        for child in rule.children:
+            _evaluate_rule(child, item, values, draft.problems, f"{rule.label} {position}: ")
+        key = paths.get(item, rule.child_key) if rule.child_key else ""
+        yield Line(str(key or ""), values)
+
+
+def _evaluate_rule(rule, document, values, problems, prefix) -> None:
+    raw = paths.get(document, rule.path) if rule.path else None
+    if raw is paths.MISSING:
+        raw = None
+    context = Context(rule.argument, rule.value_map, rule.label)
+    try:
+        value = INBOUND[rule.transform](raw, context)
+    except TransformProblem as problem:
+        problems.append(Problem(f"{prefix}{problem}", problem.code))
+        return
+    if value in (None, "") and rule.required:
+        problems.append(Problem(f"{prefix}{rule.label} is empty"))
+        return
+    if isinstance(value, Reference):
+        value = _Pending(value, rule)
+    elif isinstance(value, Lookup):
+        value = _Pending((rule.comodel, value), rule)
+    elif rule.is_many and value is not None:
+        value = _ids(value)
+    values[rule.target] = value
+
+
+def _ids(value: Any) -> tuple[int, ...]:
+    return tuple(value) if isinstance(value, (list, tuple)) else (value,)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The answer to a look-up: the record, or why there is none."""
+
+    res_id: int | None = None
+    problem: str = ""
+    code: str = "mapping_missing"
+
+
+def resolve(draft: Draft, answers: dict[Any, Found]) -> None:
+    """Put the looked-up records in place; what was not found becomes a problem.
+
+    :param answers: by `Reference` or (model, `Lookup`), as `pending` gave them.
+    """
+    for holder in draft.holders():
+        for name, value in list(holder.items()):
+            if not isinstance(value, _Pending):
+                continue
+            found = answers[value.target]
+            if found.res_id is None:
+                holder[name] = None
+                draft.problems.append(Problem(f"{value.rule.label}: {found.problem}", found.code))
+            else:
+                holder[name] = (found.res_id,) if value.rule.is_many else found.res_id
+
+
+def to_error(problems: list[Problem], subject: str) -> SyncError:
+    """Return the one error that names all problems of a document.
+
+    :param subject: the record as people know it.
+    """
+    unique = list(dict.fromkeys(problems))
+    codes = {problem.code for problem in unique}
+    cls = NotReady
+    if codes == {"mapping_missing"}:
+        cls = MappingMissing
+    elif codes == {"data_invalid"}:
+        cls = DataInvalid
+    texts = [problem.message for problem in unique]
+    missing = "1 thing is missing" if len(texts) == 1 else f"{len(texts)} things are missing"
+    return cls(
+        f"{subject}: {missing} — " + "; ".join(texts),
+        problems=texts,
+        hint="Complete the record at its source or add the missing mapping, then retry.",
+        fingerprint="|".join(sorted(texts)),
+    )
+
+
+def allowed(rule: Rule, exists: bool, before: Any) -> bool:
+    """Return whether a rule may write over `before` (write policy, invariant I8)."""
+    if rule.policy == "create_only":
+        return not exists
+    if rule.policy == "fill_empty":
+        return not exists or same(before, None)
+    return True
+
+
+def difference(
+    rules: Iterable[Rule], values: dict[str, Any], current: dict[str, Any] | None
+) -> dict[str, tuple[Any, Any]]:
+    """Return `{field: (before, after)}` for what would be written.
+
+    :param current: the record's values, or None when it does not exist yet.
+    """
+    result = {}
+    for rule in rules:
+        if rule.is_collection or rule.target not in values:
+            continue
+        after = values[rule.target]
+        before = current.get(rule.target) if current is not None else None
+        if not allowed(rule, current is not None, before) or same(before, after):
+            continue
+        result[rule.target] = (before, after)
+    return result
+
+
+def same(before: Any, after: Any) -> bool:
+    """Return whether two values mean the same to Odoo (0 is not empty)."""
+    return _normal(before) == _normal(after)
+
+
+def _normal(value: Any) -> Any:
+    if value is None or value is False or value == "":
+        return None
+    if isinstance(value, bool):
+        return True
+    if isinstance(value, (int, float, Decimal)):
+        # Odoo stores floats; ten digits are beyond any of its precisions.
+        return round(Decimal(str(value)), 10)
+    if isinstance(value, (datetime, date)):
+        return value.isoformat()
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return frozenset(value) or None
+    return value
+
+
+def with_policy(rule: Rule, policy: str) -> Rule:
+    """Return the same rule under another write policy."""
+    return replace(rule, policy=policy)

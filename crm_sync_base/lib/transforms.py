@@ -1,0 +1,233 @@
+"""Field transforms: one pure, typed function per way a value crosses the border.
+
+Inbound functions take what the provider sent and return what Odoo stores, or a
+`Reference` or `Lookup` that the planner resolves for a whole batch at once.
+Outbound functions take what Odoo stores and return what the provider expects.
+A value that cannot cross raises `TransformProblem`; it is never guessed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timezone
+from decimal import Decimal, InvalidOperation
+from typing import Any, Callable
+from zoneinfo import ZoneInfo
+
+
+class TransformProblem(Exception):
+    """A value that cannot cross; the text is for the person who maps fields.
+
+    :param code: "mapping_missing" when a mapping row would solve it, else
+        "data_invalid".
+    """
+
+    def __init__(self, message: str, code: str = "data_invalid"):
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Another remote record, to be resolved through its binding."""
+
+    remote_object: str
+    external_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """An Odoo record found by the value of one of its own fields."""
+
+    field: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a transform may know besides the value.
+
+    :param argument: the rule's argument; its meaning is the transform's.
+    :param value_map: remote value → Odoo value, for `value_map`.
+    :param label: the remote field as people call it, for messages.
+    """
+
+    argument: str = ""
+    value_map: dict[str, Any] | None = None
+    label: str = ""
+
+
+Function = Callable[[Any, Context], Any]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value).strip()
+
+
+def direct(value: Any, context: Context) -> Any:
+    """Return the value as it is, without the white space around a text."""
+    return value.strip() if isinstance(value, str) else value
+
+
+def number(value: Any, context: Context) -> Decimal | None:
+    """Return an exact `Decimal`; a JSON float counts by its shortest spelling."""
+    if value in (None, ""):
+        return None
+    try:
+        result = Decimal(_text(value))
+    except InvalidOperation:
+        raise TransformProblem(f"{context.label} is {value!r}, which is not a number") from None
+    if not result.is_finite():
+        raise TransformProblem(f"{context.label} is {value!r}, which is not a number")
+    return result
+
+
+def integer(value: Any, context: Context) -> int | None:
+    """Return a whole number; refuses one with a fraction."""
+    result = number(value, context)
+    if result is None:
+        return None
+    if result != result.to_integral_value():
+        raise TransformProblem(f"{context.label} is {value!r}, which is not a whole number")
+    return int(result)
+
+
+def boolean(value: Any, context: Context) -> bool:
+    """Return true or false from JSON booleans and the usual spellings."""
+    if isinstance(value, bool) or value is None:
+        return bool(value)
+    text = _text(value).lower()
+    if text in ("true", "1", "yes", "y"):
+        return True
+    if text in ("false", "0", "no", "n", ""):
+        return False
+    raise TransformProblem(f"{context.label} is {value!r}, which is neither yes nor no")
+
+
+def moment(value: Any, context: Context) -> datetime | None:
+    """Return a naive UTC moment from ISO 8601, or from a Unix time.
+
+    Ten digits are seconds and thirteen are milliseconds. Offsets without a
+    colon (`+0000`) are understood.
+    """
+    if value in (None, ""):
+        return None
+    text = _text(value)
+    try:
+        if text.lstrip("-").isdigit():
+            seconds = int(text) / (1000 if len(text.lstrip("-")) > 11 else 1)
+            return datetime.fromtimestamp(seconds, timezone.utc).replace(tzinfo=None, microsecond=0)
+        text = text.replace("Z", "+00:00")
+        if len(text) > 5 and text[-5] in "+-" and text[-4:].isdigit() and "T" in text:
+            text = f"{text[:-2]}:{text[-2:]}"
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        raise TransformProblem(f"{context.label} is {value!r}, which is not a date and time") from None
+    if parsed.tzinfo:
+        parsed = parsed.astimezone(timezone.utc).replace(tzinfo=None)
+    return parsed.replace(microsecond=0)
+
+
+def day(value: Any, context: Context) -> date | None:
+    """Return a calendar day; a moment counts in the time zone of the argument.
+
+    A plain `YYYY-MM-DD` has no time zone and stays the day it is.
+    """
+    if value in (None, ""):
+        return None
+    text = _text(value)
+    if len(text) == 10 and text[4] == text[7] == "-":
+        try:
+            return date.fromisoformat(text)
+        except ValueError:
+            raise TransformProblem(f"{context.label} is {value!r}, which is not a date") from None
+    parsed = moment(value, context)
+    zone = ZoneInfo(context.argument or "UTC")
+    return parsed.replace(tzinfo=timezone.utc).astimezone(zone).date()
+
+
+def constant(value: Any, context: Context) -> str:
+    """Return the argument, whatever the document says."""
+    return context.argument
+
+
+def value_map(value: Any, context: Context) -> Any:
+    """Return the counterpart of a remote value; an unmapped one is a problem."""
+    if value in (None, ""):
+        return None
+    key = _text(value)
+    table = context.value_map or {}
+    if key not in table:
+        raise TransformProblem(
+            f"{context.label}: the value “{key}” has no counterpart yet", "mapping_missing"
+        )
+    return table[key]
+
+
+def reference(value: Any, context: Context) -> Reference | None:
+    """Return a `Reference` to the remote object named by the argument."""
+    return Reference(context.argument, _text(value)) if value not in (None, "") else None
+
+
+def lookup(value: Any, context: Context) -> Lookup | None:
+    """Return a `Lookup` by the Odoo field named by the argument."""
+    return Lookup(context.argument or "name", _text(value)) if value not in (None, "") else None
+
+
+def out_direct(value: Any, context: Context) -> Any:
+    """Return what JSON can carry: dates as ISO text, `Decimal` as number text."""
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=timezone.utc).isoformat().replace("+00:00", "Z")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    return value
+
+
+def out_number(value: Any, context: Context) -> Any:
+    """Return a JSON number; money arrives here rounded to its currency."""
+    exact = number(value or 0, context)
+    return int(exact) if exact == exact.to_integral_value() else float(exact)
+
+
+def out_value_map(value: Any, context: Context) -> Any:
+    """Return the remote value whose counterpart is `value`."""
+    if value in (None, "", False):
+        return None
+    for remote, local in (context.value_map or {}).items():
+        if _text(local) == _text(value):
+            return remote
+    raise TransformProblem(
+        f"{context.label}: the value “{value}” has no counterpart yet", "mapping_missing"
+    )
+
+
+#: transform → inbound function
+INBOUND: dict[str, Function] = {
+    "direct": direct,
+    "number": number,
+    "integer": integer,
+    "boolean": boolean,
+    "datetime": moment,
+    "date": day,
+    "constant": constant,
+    "value_map": value_map,
+    "reference": reference,
+    "lookup": lookup,
+}
+
+#: transform → outbound function; the others are one-way
+OUTBOUND: dict[str, Function] = {
+    "direct": out_direct,
+    "number": out_number,
+    "integer": out_number,
+    "boolean": boolean,
+    "datetime": out_direct,
+    "date": out_direct,
+    "constant": constant,
+    "value_map": out_value_map,
+    "reference": out_direct,
+}
