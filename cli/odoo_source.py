@@ -1,0 +1,245 @@
+"""Odoo 19 itself: the user's own source tree, or Debian's package unpacked privately.
+
+Debian's unstable suite carries the Community edition as ``odoo-19``. It is
+fetched from the mirror that this machine's apt is configured for, with apt's
+own checks of signatures, into a folder of ours: the system is not changed and
+no root is needed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import markers, paths, shell
+from .console import Failure, step
+
+PACKAGE = "odoo-19"
+
+#: Odoo's package links web assets of these by relative path, so they have to be
+#: unpacked into the same prefix. Without jquery every page answers 500.
+COMPANIONS = (
+    "libjs-jquery",
+    "libjs-jquery-form",
+    "libjs-underscore",
+    "fonts-roboto-unhinted",
+    "fonts-inconsolata",
+    "fonts-ocr-b",
+    "fonts-montserrat",
+)
+
+#: Odoo's icons need Font Awesome 4.7; unstable has a later one whose file names
+#: differ. These suites are looked at in turn, after the machine's own.
+ICON_FONT = "fonts-font-awesome"
+ICON_FONT_VERSION = "4.7"
+ICON_FONT_SUITES = ("trixie", "bookworm")
+
+KEYRINGS = (
+    "/usr/share/keyrings/debian-archive-keyring.gpg",
+    "/usr/share/keyrings/debian-archive-keyring.pgp",
+    "/etc/apt/trusted.gpg.d/debian-archive-keyring.gpg",
+)
+
+OWN_TREE = (
+    "Get a source tree of Odoo 19 (branch 19.0 of the public repository odoo/odoo, or a nightly archive), "
+    "and name its folder: Q2C_ODOO=/path/to/odoo ./q2c run"
+)
+
+_UNPACKED = Path("usr/lib/python3/dist-packages")
+
+
+@dataclass(frozen=True)
+class Source:
+    """An Odoo source tree: what goes on Python's path, and its folders of addons."""
+
+    path: Path
+    addons: tuple[Path, ...]
+
+
+def locate() -> Source:
+    """The tree in use: ``Q2C_ODOO`` if set, else the embedded one.
+
+    :raise Failure: when there is none, or it is no Odoo 19
+    """
+    own = os.environ.get("Q2C_ODOO")
+    if own:
+        return _inspect(Path(own).expanduser().absolute(), "Q2C_ODOO")
+    if not (paths.ODOO / _UNPACKED / "odoo").is_dir():
+        raise Failure("Odoo is not there yet.", "Run ./q2c setup first.")
+    return _inspect(paths.ODOO / _UNPACKED, paths.shown(paths.ODOO))
+
+
+def _inspect(tree: Path, name: str) -> Source:
+    """Check that ``tree`` holds Odoo 19 and find its addons folders."""
+    release = tree / "odoo" / "release.py"
+    if not release.is_file():
+        raise Failure(f"{name} names {tree}, which is no Odoo source tree (odoo/release.py is missing).", OWN_TREE)
+    version = re.search(r"^version_info = \((.+?),", release.read_text(), re.M)
+    if not version or version.group(1).strip("'\" ~").removeprefix("saas-") != "19":
+        found = version.group(1) if version else "unknown"
+        raise Failure(f"{name} names {tree}, which is Odoo {found}; the suite needs Odoo 19.", OWN_TREE)
+    folders = (tree / "addons", tree / "odoo" / "addons")
+    return Source(tree, tuple(f for f in folders if (f / "base").is_dir() or (f / "web").is_dir()))
+
+
+def ensure() -> Source:
+    """Get Odoo 19 if it is not there yet.
+
+    The unpacked tree is renamed into place as the last act: a killed download
+    or unpacking leaves only a folder that the next try removes.
+    """
+    if not os.environ.get("Q2C_ODOO") and not paths.ODOO.is_dir():
+        with step("Getting Odoo 19 Community (about 130 MB) with this machine's apt"):
+            _fetch()
+    return locate()
+
+
+def _fetch() -> None:
+    work = paths.STATE / "odoo.tmp"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    shell.need_space(work, 2.5)
+    for program in ("apt-get", "dpkg-deb"):
+        shell.require(program, "This bootstrap needs Debian or Ubuntu. " + OWN_TREE)
+    try:
+        _download(work)
+        _unpack(work)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _download(work: Path) -> None:
+    """Leave all packages needed in ``work/debs``."""
+    repository, codename = _mirror(work)
+    unstable = _Suite(work, repository, "sid")
+    unstable.update()
+    if not unstable.version(PACKAGE):
+        raise Failure(f"The unstable suite of this machine's Debian mirror has no package {PACKAGE}.", OWN_TREE)
+    unstable.download(PACKAGE, *COMPANIONS)
+    _download_icon_font(work, repository, codename)
+
+
+def _download_icon_font(work: Path, repository: str, codename: str) -> None:
+    for name in dict.fromkeys((codename, *ICON_FONT_SUITES)):
+        suite = _Suite(work, repository, name)
+        suite.update()
+        if ICON_FONT_VERSION in suite.version(ICON_FONT):
+            suite.download(ICON_FONT)
+            return
+    raise Failure(f"The mirror has no {ICON_FONT} {ICON_FONT_VERSION}.", OWN_TREE)
+
+
+def _unpack(work: Path) -> None:
+    """Unpack all packages into a prefix and put it in place."""
+    prefix = work / "prefix"
+    for package in sorted((work / "debs").glob("*.deb")):
+        shell.run_logged(["dpkg-deb", "-x", package, prefix], "setup", f"{package.name} could not be unpacked")
+    source = prefix / _UNPACKED
+    _inspect(source, PACKAGE)
+    prefix.replace(paths.ODOO)
+
+
+def _mirror(work: Path) -> tuple[str, str]:
+    """Address and release name of the Debian repository that apt is configured for.
+
+    apt only tells what it has an index of, and a fresh container has none, so
+    the machine's own sources are read into a private folder where needed.
+    """
+    found = _index_targets([])
+    if not found:
+        lists = _private_apt(work / "machine")
+        # Third-party sources may fail; what matters is whether Debian's answered.
+        shell.capture(["apt-get", "update", *lists])
+        found = _index_targets(lists)
+    if not found:
+        raise Failure(
+            "apt on this machine knows no Debian repository, so Odoo 19 cannot be fetched with it "
+            "(Ubuntu's do not carry it; no network looks the same).",
+            OWN_TREE,
+        )
+    return found
+
+
+def _index_targets(options: list[str]) -> tuple[str, str] | None:
+    """First main repository of Debian among apt's sources, not the security one."""
+    answer = shell.capture(
+        ["apt-get", "indextargets", *options, "--format", "$(REPO_URI)|$(CODENAME)|$(ORIGIN)|$(COMPONENT)",
+         "Created-By: Packages"]
+    )
+    for line in answer.stdout.splitlines():
+        uri, codename, origin, component = (line.split("|") + [""] * 3)[:4]
+        plain = "-" not in codename and "/" not in codename
+        if origin == "Debian" and component == "main" and plain and "security" not in uri:
+            return uri, codename
+    return None
+
+
+def _private_apt(folder: Path) -> list[str]:
+    """Options that make apt keep its lists and archives below ``folder``."""
+    for part in ("lists/partial", "cache/archives/partial"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    return [
+        "-o", f"Dir::State::Lists={folder / 'lists'}",
+        "-o", f"Dir::Cache={folder / 'cache'}",
+        # As root apt would switch to a user that may not enter our folder.
+        "-o", "APT::Sandbox::User=root",
+        "-o", "Acquire::Retries=3",
+        "-o", "Acquire::http::Timeout=30",
+    ]
+
+
+class _Suite:
+    """One suite of the machine's Debian mirror, used without touching the system's apt."""
+
+    def __init__(self, work: Path, repository: str, name: str):
+        folder = work / f"suite-{name}"
+        self.name = name
+        self.debs = work / "debs"
+        self.options = _private_apt(folder)
+        sources = folder / "sources.list"
+        sources.write_text(f"deb [signed-by={_keyring()}] {repository} {name} main\n")
+        self.options += ["-o", f"Dir::Etc::SourceList={sources}", "-o", "Dir::Etc::SourceParts=-"]
+        self.debs.mkdir(exist_ok=True)
+
+    def update(self) -> None:
+        """Read the suite's package list."""
+        output = shell.run_logged(
+            ["apt-get", "update", *self.options], "setup",
+            f"The package list of Debian '{self.name}' could not be read", OWN_TREE,
+        )
+        # apt exits 0 when a list could not be fetched and it has nothing older.
+        if re.search(r"^(E:|W: Failed to fetch)", output, re.M):
+            raise Failure(
+                f"This machine's package mirror does not serve Debian '{self.name}':\n{shell.tail(output, 4)}",
+                shell.explain(output) or OWN_TREE,
+            )
+
+    def version(self, package: str) -> str:
+        """Version of ``package`` in this suite, '' if it has none."""
+        answer = shell.capture(["apt-cache", *self.options, "show", "--no-all-versions", package])
+        found = re.search(r"^Version: (.+)$", answer.stdout, re.M)
+        return found.group(1) if found else ""
+
+    def download(self, *packages: str) -> None:
+        """Put ``packages`` into the common folder of archives."""
+        shell.run_logged(
+            ["apt-get", *self.options, "download", *packages], "setup",
+            "Odoo could not be downloaded", "Run the same command again.", cwd=self.debs,
+        )
+
+
+def _keyring() -> str:
+    for keyring in KEYRINGS:
+        if os.path.exists(keyring):
+            return keyring
+    raise Failure("The keys of the Debian archive are not on this machine.",
+                  "Install the package debian-archive-keyring. Or: " + OWN_TREE)
+
+
+def identity(source: Source) -> str:
+    """Short text that changes when another Odoo is used; part of the databases' digests."""
+    release = (source.path / "odoo" / "release.py").read_bytes()
+    return markers.digest(str(source.path), release)[:16]

@@ -1,0 +1,103 @@
+"""The private virtual environment: Odoo's dependencies, PostgreSQL, the sandbox.
+
+pip may be killed half-way through a package, and would later take what it left
+for installed. So a note lies in the environment while pip works; an
+environment in which it is found is thrown away and built again.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from . import markers, odoo_source, paths, shell
+from .console import Failure, step
+
+RUNTIME = "requirements-env.txt"
+DEVELOPMENT = "requirements-dev.txt"
+
+_UNFINISHED = "unfinished"
+
+
+def ensure(dev: bool = False) -> None:
+    """Build or complete the environment; a finished one costs a millisecond.
+
+    :param bool dev: also install what test, lint and bench need
+    """
+    wanted = _digest(RUNTIME), _digest(DEVELOPMENT)
+    if not _is_healthy():
+        _create()
+    if not (markers.is_current("venv", wanted[0]) or markers.is_current("venv-dev", wanted[1])):
+        with step("Installing the Python packages of Odoo, PostgreSQL and the sandbox"):
+            _install(RUNTIME)
+        markers.complete("venv", wanted[0])
+    if dev and not markers.is_current("venv-dev", wanted[1]):
+        with step("Installing the tools for tests and lint"):
+            _install(DEVELOPMENT)
+        markers.complete("venv-dev", wanted[1])
+        markers.complete("venv", wanted[0])
+
+
+def _digest(requirements: str) -> str:
+    """What an installation depends on: the requirement files and this Python."""
+    names = ["requirements.txt", RUNTIME, "constraints.txt"]
+    if requirements == DEVELOPMENT:
+        names.append(DEVELOPMENT)
+    files = markers.digest_files(paths.ROOT / name for name in names)
+    return markers.digest(files, sys.version, str(paths.VENV))
+
+
+def _is_healthy() -> bool:
+    """Whether the environment exists, works and was not left half-done."""
+    if not paths.python().exists() or (paths.VENV / _UNFINISHED).exists():
+        return False
+    try:
+        return shell.capture([paths.python(), "-c", ""]).returncode == 0
+    except OSError:
+        return False
+
+
+def _create() -> None:
+    """Make an empty environment, in place of whatever is there."""
+    markers.clear("venv")
+    markers.clear("venv-dev")
+    shutil.rmtree(paths.VENV, ignore_errors=True)
+    paths.STATE.mkdir(parents=True, exist_ok=True)
+    shell.need_space(paths.STATE, 1.5)
+    fix = "Install it with: apt-get install python3-venv"
+    if subprocess.run([sys.executable, "-c", "import venv, ensurepip"], capture_output=True, check=False).returncode:
+        raise Failure("This Python cannot make virtual environments (its venv or ensurepip is missing).", fix)
+    with step(f"Creating a virtual environment in {paths.shown(paths.VENV)}"):
+        paths.VENV.mkdir()
+        (paths.VENV / _UNFINISHED).touch()
+        shell.run_logged([sys.executable, "-m", "venv", paths.VENV], "setup",
+                         "The virtual environment could not be made", fix)
+        (paths.VENV / _UNFINISHED).unlink()
+
+
+def _install(requirements: str) -> None:
+    """Have pip install a requirements file at the pinned versions."""
+    note = paths.VENV / _UNFINISHED
+    note.touch()
+    shell.run_logged(
+        [paths.python(), "-m", "pip", "install", "--disable-pip-version-check", "--no-input",
+         "--retries", "5", "-r", paths.ROOT / requirements, "-c", paths.ROOT / "constraints.txt"],
+        "setup", "Python packages could not be installed", env={**os.environ, "PYTHONNOUSERSITE": "1"},
+    )
+    note.unlink()
+
+
+def site_packages() -> Path:
+    """The environment's ``site-packages``."""
+    return next((paths.VENV / "lib").glob("python3*/site-packages"))
+
+
+def link_odoo(source: odoo_source.Source) -> None:
+    """Put Odoo's tree on the environment's path, so ``import odoo`` works in it."""
+    link = site_packages() / "q2c_odoo.pth"
+    line = f"{source.path}\n"
+    if not link.exists() or link.read_text() != line:
+        markers.write_atomically(link, line)
