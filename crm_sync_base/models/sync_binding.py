@@ -1,0 +1,132 @@
+from odoo import api, fields, models
+
+
+class SyncBinding(models.Model):
+    """Cross-reference of one remote record and one Odoo record."""
+
+    _name = "sync.binding"
+    _description = "Binding"
+    _order = "id desc"
+    _rec_name = "external_id"
+
+    connection_id = fields.Many2one("sync.connection", required=True, ondelete="cascade", readonly=True)
+    company_id = fields.Many2one(related="connection_id.company_id", store=True, index=True)
+    provider = fields.Selection(related="connection_id.provider")
+    remote_object = fields.Char(required=True, readonly=True)
+    external_id = fields.Char(required=True, readonly=True)
+    model = fields.Char(required=True, readonly=True)
+    res_id = fields.Many2oneReference(string="Record", model_field="model", required=True, readonly=True)
+    record_name = fields.Char(compute="_compute_record_name")
+    version = fields.Char(string="Remote Version", readonly=True)
+    fingerprint_in = fields.Char(readonly=True, help="Of what was last applied to Odoo.")
+    fingerprint_out = fields.Char(readonly=True, help="Of what was last written to the provider.")
+    correlation_id = fields.Char(readonly=True, index=True)
+    remote_deleted = fields.Boolean(readonly=True)
+    synced_at = fields.Datetime(readonly=True)
+
+    _remote_unique = models.UniqueIndex(
+        "(connection_id, remote_object, external_id)",
+        "A remote record is bound to one Odoo record.",
+    )
+    _record_unique = models.UniqueIndex(
+        "(connection_id, remote_object, model, res_id)",
+        "An Odoo record is bound to one remote record of a kind.",
+    )
+    _record = models.Index("(model, res_id)")
+
+    def _compute_record_name(self):
+        for binding in self:
+            binding.record_name = binding._record().display_name if binding._record() else ""
+
+    def _record(self):
+        """Return the bound record, or an empty recordset when it was deleted."""
+        self.ensure_one()
+        if self.model not in self.env:
+            return self.env["sync.binding"]
+        return self.env[self.model].browse(self.res_id).exists()
+
+    @api.model
+    def _lookup(self, connection, remote_object, external_ids, lock=False):
+        """Return `{external id: binding}` in one query.
+
+        :param lock: keep others from changing these bindings until commit.
+        """
+        bindings = self.search(
+            [
+                ("connection_id", "=", connection.id),
+                ("remote_object", "=", remote_object),
+                ("external_id", "in", list(external_ids)),
+            ]
+        )
+        if lock and bindings:
+            bindings.lock_for_update()
+        return {binding.external_id: binding for binding in bindings}
+
+    @api.model
+    def _for_records(self, connection, remote_object, records):
+        """Return `{record id: binding}` in one query."""
+        bindings = self.search(
+            [
+                ("connection_id", "=", connection.id),
+                ("remote_object", "=", remote_object),
+                ("model", "=", records._name),
+                ("res_id", "in", records.ids),
+            ]
+        )
+        return {binding.res_id: binding for binding in bindings}
+
+    @api.model
+    def _bind_many(self, rows):
+        """Create bindings in one statement; the database refuses a second one.
+
+        :param rows: dictionaries with connection, remote_object, external_id, model,
+            res_id and optionally version, fingerprint_in, fingerprint_out and
+            correlation_id.
+        """
+        if not rows:
+            return
+        now = fields.Datetime.now()
+        columns = (
+            "connection_id, company_id, remote_object, external_id, model, res_id, version, "
+            "fingerprint_in, fingerprint_out, correlation_id, synced_at, create_uid, create_date"
+        )
+        self.env.cr.execute_values(
+            f"INSERT INTO sync_binding ({columns}) VALUES %s",  # pylint: disable=sql-injection
+            [
+                (
+                    row["connection"].id,
+                    row["connection"].company_id.id,
+                    row["remote_object"],
+                    row["external_id"],
+                    row["model"],
+                    row["res_id"],
+                    row.get("version") or None,
+                    row.get("fingerprint_in"),
+                    row.get("fingerprint_out"),
+                    row.get("correlation_id"),
+                    now,
+                    self.env.uid,
+                    now,
+                )
+                for row in rows
+            ],
+            page_size=1000,
+        )
+
+    def action_open_record(self):
+        """Open the Odoo record."""
+        self.ensure_one()
+        return {
+            "type": "ir.actions.act_window",
+            "res_model": self.model,
+            "res_id": self.res_id,
+            "view_mode": "form",
+        }
+
+    def action_open_remote(self):
+        """Open the record at the provider, when its address is known."""
+        self.ensure_one()
+        url = self.connection_id._connector()._record_url(
+            self.connection_id, self.remote_object, self.external_id
+        )
+        return {"type": "ir.actions.act_url", "url": url, "target": "new"} if url else False

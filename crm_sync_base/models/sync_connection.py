@@ -1,0 +1,367 @@
+import json
+import os
+import secrets
+from urllib.parse import urlsplit
+
+from odoo import _, api, fields, models
+from odoo.exceptions import UserError, ValidationError
+
+from ..lib.errors import AuthFailed, PolicyBlocked, SyncError
+from ..lib.vault import Vault, VaultError
+
+KEY_VARIABLE = "CRM_SYNC_KEY"  # environment variable with the encryption keys
+KEY_FILE_VARIABLE = "CRM_SYNC_KEY_FILE"  # or with the path of a file that holds them
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class SyncConnection(models.Model):
+    """One account at one provider."""
+
+    _name = "sync.connection"
+    _description = "Connection"
+    _inherit = ["mail.thread", "mail.activity.mixin"]
+    _order = "sequence, name, id"
+    _check_company_auto = True
+
+    # === Identity ===#
+    name = fields.Char(required=True, tracking=True)
+    sequence = fields.Integer(default=10)
+    active = fields.Boolean(default=True)
+    provider = fields.Selection([], required=True, help="The system at the other end.")
+    environment = fields.Selection(
+        [("sandbox", "Sandbox"), ("production", "Production")],
+        default="sandbox",
+        required=True,
+        tracking=True,
+        help="Production keys are refused in a sandbox connection and the other way round.",
+    )
+    company_id = fields.Many2one(
+        "res.company", required=True, index=True, default=lambda self: self.env.company
+    )
+    user_id = fields.Many2one(
+        "res.users",
+        string="Runs As",
+        default=lambda self: self.env.ref("base.user_root"),
+        required=True,
+        help="The service user in whose name this connection reads and writes Odoo records.",
+    )
+    base_url = fields.Char(
+        string="Base URL", required=True, help="Where the provider's API is reached."
+    )
+    api_version = fields.Char(required=True, help="Pinned: an upgrade is a decision, not a surprise.")
+    allowed_hosts = fields.Char(
+        help="Additional host names that calls may go to, separated by commas."
+    )
+
+    # === Credentials: write-only on screens, encrypted in the database ===#
+    secret_tokens = fields.Text(copy=False, groups="base.group_system", help="Encrypted credentials.")
+    credential_summary = fields.Char(compute="_compute_credential_summary")
+
+    # === Webhooks ===#
+    webhook_token = fields.Char(
+        copy=False,
+        default=lambda self: secrets.token_urlsafe(24),
+        groups="crm_sync_base.group_sync_manager",
+        help="The secret part of this connection's webhook address.",
+    )
+    webhook_url = fields.Char(
+        compute="_compute_webhook_url", groups="crm_sync_base.group_sync_manager"
+    )
+    webhook_max_bytes = fields.Integer(string="Largest Delivery (bytes)", default=1_000_000)
+
+    # === State ===#
+    state = fields.Selection(
+        [("draft", "Not Connected"), ("connected", "Connected"), ("paused", "Paused")],
+        default="draft",
+        required=True,
+        tracking=True,
+        index=True,
+        copy=False,
+    )
+    paused_reason = fields.Char(copy=False, tracking=True)
+    account_external_id = fields.Char(
+        string="Remote Account", copy=False, readonly=True, tracking=True
+    )
+    account_name = fields.Char(copy=False, readonly=True)
+    database_uuid = fields.Char(
+        copy=False,
+        readonly=True,
+        help="The database in which this connection was activated; a copy of it is refused.",
+    )
+    last_success_at = fields.Datetime(copy=False, readonly=True)
+    last_error = fields.Char(copy=False, readonly=True)
+
+    # === Relations ===#
+    flow_ids = fields.One2many("sync.flow", "connection_id", string="Flows")
+    flow_count = fields.Integer(compute="_compute_counts")
+    exception_count = fields.Integer(compute="_compute_counts")
+    pending_count = fields.Integer(compute="_compute_counts")
+
+    _webhook_token_unique = models.UniqueIndex(
+        "(webhook_token)", "Two connections cannot share a webhook address."
+    )
+
+    # === Computes ===#
+
+    @api.depends("webhook_token")
+    def _compute_webhook_url(self):
+        base = self.env["ir.config_parameter"].sudo().get_param("web.base.url", "").rstrip("/")
+        for connection in self:
+            connection.webhook_url = f"{base}/crm_sync/webhook/{connection.webhook_token}"
+
+    def _compute_credential_summary(self):
+        for connection in self:
+            stored = connection._credentials() if connection.sudo().secret_tokens else {}
+            labels = connection._connector()._credential_fields() if connection.provider else {}
+            given = [spec["label"] for key, spec in labels.items() if stored.get(key)]
+            connection.credential_summary = ", ".join(given) or _("none")
+
+    def _compute_counts(self):
+        flows = dict(
+            self.env["sync.flow"]._read_group(
+                [("connection_id", "in", self.ids)], ["connection_id"], ["__count"]
+            )
+        )
+        waiting = dict(
+            self.env["sync.exception"]._read_group(
+                [("connection_id", "in", self.ids), ("state", "in", ("new", "acknowledged"))],
+                ["connection_id"],
+                ["__count"],
+            )
+        )
+        pending = dict(
+            self.env["sync.job"]._read_group(
+                [("connection_id", "in", self.ids), ("state", "in", ("pending", "running"))],
+                ["connection_id"],
+                ["__count"],
+            )
+        )
+        for connection in self:
+            connection.flow_count = flows.get(connection, 0)
+            connection.exception_count = waiting.get(connection, 0)
+            connection.pending_count = pending.get(connection, 0)
+
+    # === Constraints ===#
+
+    @api.constrains("base_url", "allowed_hosts", "environment", "provider")
+    def _check_base_url(self):
+        for connection in self:
+            connection._assert_host(connection.base_url)
+
+    def _assert_host(self, url):
+        """Refuse a URL that leaves the provider (guard against request forgery).
+
+        :raises ValidationError: when scheme or host is not allowed.
+        """
+        parts = urlsplit(url or "")
+        host = (parts.hostname or "").lower()
+        if host in LOOPBACK and self.environment == "sandbox":
+            return
+        if parts.scheme != "https":
+            raise ValidationError(_("%s: only https addresses are allowed.", self.name))
+        extra = [name.strip().lower() for name in (self.allowed_hosts or "").split(",")]
+        allowed = [*self._connector()._default_hosts(), *filter(None, extra)]
+        if not any(self._host_matches(host, pattern) for pattern in allowed):
+            raise ValidationError(
+                _(
+                    "%(name)s: calls to %(host)s are not allowed. Allowed are: %(allowed)s.",
+                    name=self.name,
+                    host=host or url,
+                    allowed=", ".join(allowed) or _("none"),
+                )
+            )
+
+    @staticmethod
+    def _host_matches(host, pattern):
+        if pattern.startswith("*."):
+            return host.endswith(pattern[1:])
+        return host == pattern
+
+    # === Credentials ===#
+
+    @api.model
+    def _vault(self):
+        """Return the vault with the keys that the environment holds.
+
+        :raises UserError: when no key is configured; says how to make one.
+        """
+        keys = os.environ.get(KEY_VARIABLE, "")
+        key_file = os.environ.get(KEY_FILE_VARIABLE)
+        if not keys and key_file:
+            with open(key_file, encoding="ascii") as stream:
+                keys = stream.read()
+        try:
+            return Vault(keys)
+        except VaultError as error:
+            raise UserError(
+                _(
+                    "Credentials cannot be stored: %(error)s. Set the environment variable "
+                    "%(variable)s to a Fernet key (or %(file)s to a file that holds one) and "
+                    "restart Odoo.",
+                    error=error,
+                    variable=KEY_VARIABLE,
+                    file=KEY_FILE_VARIABLE,
+                )
+            ) from None
+
+    def _credentials(self):
+        """Return the decrypted credentials as a dictionary. Never log it.
+
+        :raises PolicyBlocked: when no configured key opens them.
+        """
+        self.ensure_one()
+        token = self.sudo().secret_tokens
+        if not token:
+            return {}
+        try:
+            return json.loads(self._vault().decrypt(token))
+        except VaultError as error:
+            raise PolicyBlocked(
+                _("The credentials of %(name)s cannot be read: %(error)s", name=self.name, error=error),
+                hint=_("Configure the key they were stored with, or enter them again."),
+            ) from None
+
+    def _store_credentials(self, values):
+        """Merge `values` (`{key: text or None}`) into the encrypted credentials."""
+        self.ensure_one()
+        merged = {**self._credentials(), **values}
+        kept = {key: value for key, value in merged.items() if value}
+        self.sudo().secret_tokens = self._vault().encrypt(json.dumps(kept))
+
+    def _lock_credentials(self):
+        """Take the row lock that makes token renewal single-flight."""
+        self.env.cr.execute("SELECT id FROM sync_connection WHERE id = %s FOR UPDATE", [self.id])
+        self.invalidate_recordset(["secret_tokens"])
+
+    # === Life cycle ===#
+
+    def _connector(self):
+        """Return the connector model of this connection's provider."""
+        return self.env[f"sync.connector.{self.provider}"]
+
+    def action_connect(self):
+        """Prove the credentials, remember whose account it is, and go live.
+
+        :raises UserError: when the account is refused; nothing is changed then.
+        """
+        for connection in self:
+            try:
+                account = connection._connector()._authenticate(connection)
+            except SyncError as error:
+                connection.last_error = error.message
+                raise UserError(f"{error.message}\n{error.hint}".strip()) from error
+            connection._assert_account(account)
+            connection.write(
+                {
+                    "state": "connected",
+                    "paused_reason": False,
+                    "account_external_id": account.external_id,
+                    "account_name": account.name,
+                    "database_uuid": self._database_uuid(),
+                    "last_success_at": fields.Datetime.now(),
+                    "last_error": False,
+                }
+            )
+            connection._connector()._setup(connection)
+            connection._resolve_auth_exceptions()
+        self.env["sync.lane"]._wake()
+        return True
+
+    def _assert_account(self, account):
+        expected = self.account_external_id
+        if expected and expected != account.external_id:
+            raise UserError(
+                _(
+                    "%(name)s was connected to account %(old)s, the credentials now belong to "
+                    "%(new)s. Create a new connection for another account.",
+                    name=self.name,
+                    old=expected,
+                    new=account.external_id,
+                )
+            )
+        if account.is_production != (self.environment == "production"):
+            raise UserError(
+                _(
+                    "%(name)s is a %(environment)s connection, but the account is %(actual)s.",
+                    name=self.name,
+                    environment=self.environment,
+                    actual=_("for production") if account.is_production else _("a sandbox"),
+                )
+            )
+
+    def _resolve_auth_exceptions(self):
+        self.env["sync.exception"].sudo().search(
+            [
+                ("connection_id", "in", self.ids),
+                ("error_code", "=", AuthFailed.code),
+                ("state", "in", ("new", "acknowledged")),
+            ]
+        )._resolve_by_itself(_("The connection works again."))
+
+    def action_pause(self):
+        """Hold every job of the connection back; nothing is lost."""
+        self.write({"state": "paused", "paused_reason": _("Paused by %s", self.env.user.name)})
+
+    def action_resume(self):
+        """Let the jobs of the connection run again."""
+        self.action_connect()
+
+    def _pause_on_auth(self, error):
+        """Pause once after a refusal of the credentials."""
+        self.filtered(lambda c: c.state == "connected").write(
+            {"state": "paused", "paused_reason": error.message, "last_error": error.message}
+        )
+
+    @api.model
+    def _database_uuid(self):
+        return self.env["ir.config_parameter"].sudo().get_param("database.uuid")
+
+    def _assert_live(self):
+        """Refuse to talk to the provider from a copied database or while paused.
+
+        :raises PolicyBlocked: says why and what to do.
+        """
+        self.ensure_one()
+        if self.state != "connected":
+            raise PolicyBlocked(
+                _("The connection %s is not connected.", self.name),
+                hint=_("Open the connection and press Connect."),
+            )
+        if self.database_uuid != self._database_uuid():
+            raise PolicyBlocked(
+                _("The connection %s was activated in another database.", self.name),
+                hint=_("This looks like a copy. Connect it again with credentials of its own."),
+            )
+
+    # === Actions ===#
+
+    def action_open_flows(self):
+        """Open the flows of this connection."""
+        return self._action_related("crm_sync_base.action_sync_flow")
+
+    def action_open_exceptions(self):
+        """Open the exceptions of this connection."""
+        return self._action_related("crm_sync_base.action_sync_exception")
+
+    def action_open_jobs(self):
+        """Open the jobs of this connection."""
+        return self._action_related("crm_sync_base.action_sync_job")
+
+    def _action_related(self, xmlid):
+        action = self.env["ir.actions.act_window"]._for_xml_id(xmlid)
+        action["domain"] = [("connection_id", "in", self.ids)]
+        action["context"] = {"default_connection_id": self.id}
+        return action
+
+    def action_poll_now(self):
+        """Look for changes at the provider right away."""
+        self.flow_ids._enqueue_poll()
+        self.env["sync.lane"]._wake()
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {
+                "type": "success",
+                "message": _("Looking for changes now; new jobs appear in the job list."),
+            },
+        }

@@ -1,0 +1,117 @@
+from odoo import _, api, models
+from odoo.exceptions import UserError
+
+from ..lib.declarations import (
+    Document,
+    Page,
+    Receipt,
+    RemoteAccount,
+    RemoteField,
+    RemoteObject,
+    WebhookRequest,
+    Write,
+    WriteResult,
+)
+
+
+class SyncConnector(models.AbstractModel):
+    """The connector interface: what a provider's module implements.
+
+    A connector is stateless. It inherits this model under the name
+    `sync.connector.<provider>`, where `<provider>` is the value that the module
+    adds to `sync.connection.provider`, and gets the connection as an argument.
+    Remote calls raise the classes of `lib/errors.py` and nothing else. The
+    engine calls them outside of any lock on business records.
+    """
+
+    _name = "sync.connector"
+    _description = "Connector Interface"
+
+    # === Declarations ===#
+
+    @api.model
+    def _objects(self) -> tuple[RemoteObject, ...]:
+        """Return the declarations of the remote objects that are known by name."""
+        return ()
+
+    @api.model
+    def _object(self, name) -> RemoteObject:
+        """Return the declaration of one object; unknown ones get the defaults."""
+        for declared in self._objects():
+            if declared.name == name:
+                return declared
+        return RemoteObject(name=name, label=name)
+
+    @api.model
+    def _credential_fields(self):
+        """Return the credentials that this provider wants.
+
+        :return: `{key: {"label": str, "required": bool, "multiline": bool,
+            "help": str}}`; the values live encrypted on the connection.
+        """
+        return {}
+
+    @api.model
+    def _default_hosts(self):
+        """Return the host names (or `*.` suffixes) that calls may go to."""
+        return ()
+
+    def _not_supported(self):
+        """Return the sentence for a call that this provider does not offer."""
+        return _("%s does not support this.", self._description)
+
+    # === Remote calls ===#
+
+    def _authenticate(self, connection) -> RemoteAccount:
+        """Prove the credentials and say whose account it is.
+
+        :raises AuthFailed: when they are refused.
+        """
+        raise UserError(self._not_supported())
+
+    def _read(self, connection, object_name, external_ids) -> list[Document]:
+        """Return the current state of records, in as few calls as possible.
+
+        A record that no longer exists comes back with `deleted=True`; one that
+        was merged away also says into which. The order is free.
+        """
+        raise UserError(self._not_supported())
+
+    def _poll(self, connection, flow, cursor) -> Page:
+        """Return one page of what changed since a cursor (empty: from the start).
+
+        The cursor must overlap enough that a record which became visible late is
+        not missed; the engine drops what it already knows.
+        """
+        raise UserError(self._not_supported())
+
+    def _push(self, connection, object_name, writes: list[Write]) -> list[WriteResult]:
+        """Create or update records; one result for each write, in any order.
+
+        A failure of one record is its `WriteResult.error`; an exception means
+        that the outcome of *all* is unknown or that none happened.
+        """
+        raise UserError(self._not_supported())
+
+    def _describe(self, connection, object_name) -> list[RemoteField]:
+        """Return the fields of a remote object."""
+        raise UserError(self._not_supported())
+
+    def _setup(self, connection):
+        """Prepare the remote account: own fields, webhook endpoints. Repeatable."""
+
+    # === Webhooks ===#
+
+    def _receive(self, connection, request: WebhookRequest) -> Receipt:
+        """Judge a delivery. Pure: no remote call, no business code."""
+        raise UserError(self._not_supported())
+
+    # === Documents ===#
+
+    def _label(self, object_name, document: Document) -> str:
+        """Return what people call the record of a document, without an id."""
+        return ""
+
+    def _record_url(self, connection, object_name, external_id):
+        """Return where a person can open the remote record, or False."""
+        return False

@@ -1,0 +1,352 @@
+from ast import literal_eval
+
+from odoo import _, api, fields, models, tools
+from odoo.exceptions import ValidationError
+
+from ..lib.retry import RetryPolicy
+from ..lib.scope import ScopeError, parse_scope
+
+
+class SyncFlow(models.Model):
+    """One integration flow: the row of the integration catalogue."""
+
+    _name = "sync.flow"
+    _description = "Flow"
+    _inherit = ["mail.thread"]
+    _order = "sequence, name, id"
+    _check_company_auto = True
+
+    # === What ===#
+    name = fields.Char(required=True, translate=True)
+    sequence = fields.Integer(default=10)
+    active = fields.Boolean(default=True)
+    code = fields.Char(help="Stable key, unique in the connection; shipped flows are found by it.")
+    connection_id = fields.Many2one(
+        "sync.connection", required=True, ondelete="cascade", index=True, check_company=True
+    )
+    provider = fields.Selection(related="connection_id.provider", store=True)
+    company_id = fields.Many2one(related="connection_id.company_id", store=True, index=True)
+    direction = fields.Selection(
+        [("inbound", "Into Odoo"), ("outbound", "Out of Odoo")], default="inbound", required=True
+    )
+    remote_object = fields.Char(required=True, help="The provider's API name of the object.")
+    model_id = fields.Many2one("ir.model", string="Odoo Model", required=True, ondelete="cascade")
+    model = fields.Char(related="model_id.model", store=True, index=True)
+    handler = fields.Selection(
+        [("inbound", "Mapped record, inbound"), ("outbound", "Mapped record, outbound")],
+        required=True,
+        default="inbound",
+        help="How the records of this flow are processed.",
+    )
+
+    # === When ===#
+    mode = fields.Selection(
+        [("off", "Off"), ("dry_run", "Dry Run"), ("live", "Live")],
+        default="off",
+        required=True,
+        tracking=True,
+        index=True,
+        help="Dry run plans and stores every difference but applies nothing.",
+    )
+    paused = fields.Boolean(tracking=True, help="Jobs wait until the flow is resumed.")
+    poll = fields.Boolean(default=True, help="Look for changes at intervals, besides webhooks.")
+    poll_interval = fields.Integer(string="Poll Every (minutes)", default=5)
+    poll_cursor = fields.Char(readonly=True, copy=False)
+    last_poll_at = fields.Datetime(readonly=True, copy=False)
+    create_policy = fields.Selection(
+        [
+            ("always", "Create missing records"),
+            ("on_demand", "Create only when another record needs it"),
+            ("never", "Only update known records"),
+        ],
+        default="always",
+        required=True,
+    )
+    remote_scope = fields.Char(
+        string="Remote Condition",
+        help="Only documents for which all of this is true, e.g. [('IsWon', '=', True)]. "
+        "Others are left alone.",
+    )
+    domain = fields.Char(
+        string="Odoo Condition", default="[]", help="Outbound: only records in this domain."
+    )
+    watched_fields = fields.Char(
+        help="Outbound: changes of these fields start the flow, separated by commas. "
+        "Empty: the fields of its mapping."
+    )
+
+    # === Who ===#
+    owner_id = fields.Many2one("res.users", string="Business Owner")
+    technical_owner_id = fields.Many2one("res.users")
+    criticality = fields.Selection(
+        [("0", "Low"), ("1", "Normal"), ("2", "High"), ("3", "Vital")], default="1"
+    )
+    runbook_url = fields.Char(string="Runbook")
+    note = fields.Html(string="Description")
+
+    # === How ===#
+    priority = fields.Integer(default=20, help="Of its jobs; smaller numbers run first.")
+    batch_size = fields.Integer(default=50, help="Jobs that are claimed and processed together.")
+    page_size = fields.Integer(default=500, help="Records in one page job of a large poll.")
+    max_attempts = fields.Integer(default=8)
+    base_wait = fields.Float(string="First Wait (s)", default=5.0)
+    max_wait = fields.Float(string="Longest Wait (s)", default=3600.0)
+    is_document = fields.Boolean(
+        string="Continues the Trace",
+        help="Later changes of a record belong to the story in which it was created.",
+    )
+    step_ids = fields.One2many("sync.flow.step", "flow_id", string="Follow-up Steps", copy=True)
+    mapping_ids = fields.One2many("sync.mapping", "flow_id", string="Mapping Versions")
+    mapping_id = fields.Many2one("sync.mapping", compute="_compute_mapping_id", string="Mapping")
+
+    # === Counters ===#
+    job_pending_count = fields.Integer(compute="_compute_job_counts")
+    job_failed_count = fields.Integer(compute="_compute_job_counts")
+    binding_count = fields.Integer(compute="_compute_binding_count")
+
+    _code_unique = models.UniqueIndex(
+        "(connection_id, code) WHERE code IS NOT NULL", "The code of a flow is unique."
+    )
+    _batch_positive = models.Constraint(
+        "CHECK (batch_size > 0 AND page_size > 0 AND max_attempts > 0 AND poll_interval > 0)",
+        "Sizes, attempts and intervals must be positive.",
+    )
+
+    # === Computes ===#
+
+    @api.depends("mapping_ids.state")
+    def _compute_mapping_id(self):
+        for flow in self:
+            flow.mapping_id = flow.mapping_ids.filtered(lambda m: m.state == "active")[:1]
+
+    def _compute_job_counts(self):
+        counts = {
+            (flow.id, state): count
+            for flow, state, count in self.env["sync.job"]._read_group(
+                [("flow_id", "in", self.ids)], ["flow_id", "state"], ["__count"]
+            )
+        }
+        for flow in self:
+            flow.job_pending_count = counts.get((flow.id, "pending"), 0) + counts.get(
+                (flow.id, "running"), 0
+            )
+            flow.job_failed_count = counts.get((flow.id, "failed"), 0)
+
+    def _compute_binding_count(self):
+        for flow in self:
+            flow.binding_count = self.env["sync.binding"].search_count(
+                [
+                    ("connection_id", "=", flow.connection_id.id),
+                    ("remote_object", "=", flow.remote_object),
+                    ("model", "=", flow.model),
+                ]
+            )
+
+    # === Constraints ===#
+
+    @api.constrains("domain", "remote_scope")
+    def _check_conditions(self):
+        for flow in self:
+            try:
+                flow._odoo_domain()
+                flow._remote_conditions()
+            except (ValueError, SyntaxError, ScopeError) as error:
+                raise ValidationError(
+                    _("The condition of %(flow)s cannot be read: %(error)s", flow=flow.name, error=error)
+                ) from None
+
+    # === CRUD: the hook on business models follows the live outbound flows ===#
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        flows = super().create(vals_list)
+        self.env.registry.clear_cache()
+        return flows
+
+    def write(self, vals):
+        result = super().write(vals)
+        if self._outbox_fields() & vals.keys():
+            self.env.registry.clear_cache()
+        return result
+
+    def unlink(self):
+        self.env.registry.clear_cache()
+        return super().unlink()
+
+    @api.model
+    def _outbox_fields(self):
+        """Return the fields on which the outbox depends."""
+        return {
+            "active",
+            "mode",
+            "direction",
+            "model_id",
+            "domain",
+            "watched_fields",
+            "connection_id",
+            "priority",
+        }
+
+    # === Engine ===#
+
+    def _handler(self, kind):
+        """Return the handler model for a kind of job."""
+        names = {"poll": "sync.handler.poll", "step": "sync.handler.step"}
+        return self.env[names.get(kind) or f"sync.handler.{self.handler}"]
+
+    def _connector(self):
+        """Return the connector model of this flow's provider."""
+        return self.connection_id._connector()
+
+    def _remote(self):
+        """Return the declaration of the remote object."""
+        return self._connector()._object(self.remote_object)
+
+    def _retry_policy(self):
+        """Return the retry policy as a value."""
+        return RetryPolicy(self.max_attempts, self.base_wait, self.max_wait)
+
+    def _odoo_domain(self):
+        return literal_eval(self.domain or "[]")
+
+    def _remote_conditions(self):
+        return parse_scope(self.remote_scope or "")
+
+    def _is_runnable(self):
+        return self.mode != "off" and not self.paused
+
+    # === Polling ===#
+
+    @api.model
+    def _cron_poll(self):
+        """Enqueue a poll for each flow whose interval has passed."""
+        now = fields.Datetime.now()
+        flows = self.search(
+            [
+                ("direction", "=", "inbound"),
+                ("poll", "=", True),
+                ("paused", "=", False),
+                ("mode", "!=", "off"),
+                ("connection_id.state", "=", "connected"),
+            ]
+        )
+        flows.filtered(
+            lambda flow: not flow.last_poll_at
+            or (now - flow.last_poll_at).total_seconds() >= flow.poll_interval * 60
+        )._enqueue_poll()
+
+    def _enqueue_poll(self):
+        """Enqueue one poll job for each inbound flow that can be polled."""
+        flows = self.filtered(
+            lambda flow: flow.direction == "inbound"
+            and flow._is_runnable()
+            and flow._remote().can_poll
+        )
+        self.env["sync.job"]._enqueue(
+            [
+                {
+                    "flow": flow,
+                    "kind": "poll",
+                    "idempotency_key": f"poll:{flow.id}",
+                    "lane_key": f"poll:{flow.id}",
+                    "priority": 30,
+                    "name": _("Look for changes of %s", flow._remote().label),
+                }
+                for flow in flows
+            ]
+        )
+
+    # === Actions ===#
+
+    def action_poll_now(self):
+        """Look for changes of this flow right away."""
+        self._enqueue_poll()
+        self.env["sync.lane"]._wake()
+
+    def action_go_live(self):
+        """Apply what arrives from now on.
+
+        :raises ValidationError: when the flow has no active mapping.
+        """
+        for flow in self:
+            if not flow.mapping_id and flow._needs_mapping():
+                raise ValidationError(
+                    _("%s has no active mapping. Activate a mapping version first.", flow.name)
+                )
+        self.mode = "live"
+
+    def _needs_mapping(self):
+        """Return whether the handler works from a mapping."""
+        return self.handler in ("inbound", "outbound")
+
+    def action_dry_run(self):
+        """Plan what arrives from now on, apply nothing."""
+        self.mode = "dry_run"
+
+    def action_switch_off(self):
+        """Ignore what arrives from now on."""
+        self.mode = "off"
+
+    def action_toggle_pause(self):
+        """Hold the flow's jobs back, or let them run again."""
+        for flow in self:
+            flow.paused = not flow.paused
+        self.env["sync.lane"]._wake()
+
+    def action_open_jobs(self):
+        """Open the jobs of this flow."""
+        action = self.env["ir.actions.act_window"]._for_xml_id("crm_sync_base.action_sync_job")
+        action["domain"] = [("flow_id", "in", self.ids)]
+        return action
+
+    def action_open_bindings(self):
+        """Open the bindings that this flow keeps."""
+        action = self.env["ir.actions.act_window"]._for_xml_id("crm_sync_base.action_sync_binding")
+        action["domain"] = [
+            ("connection_id", "in", self.connection_id.ids),
+            ("remote_object", "in", self.mapped("remote_object")),
+            ("model", "in", self.mapped("model")),
+        ]
+        return action
+
+    # === Look-ups of the engine ===#
+
+    @api.model
+    def _for_object(self, connection, remote_object):
+        """Return the inbound flows that are switched on for a remote object."""
+        return self.browse(self._ids_for_object(connection.id, remote_object))
+
+    @api.model
+    @tools.ormcache("connection_id", "remote_object")
+    def _ids_for_object(self, connection_id, remote_object):
+        return tuple(
+            self.sudo()
+            .search(
+                [
+                    ("connection_id", "=", connection_id),
+                    ("remote_object", "=", remote_object),
+                    ("direction", "=", "inbound"),
+                    ("mode", "!=", "off"),
+                ]
+            )
+            .ids
+        )
+
+    @api.model
+    @tools.ormcache()
+    def _outbox(self):
+        """Return `{model: ((flow id, watched field names), …)}` of live outbound flows."""
+        result = {}
+        flows = self.sudo().search([("direction", "=", "outbound"), ("mode", "!=", "off")])
+        for flow in flows:
+            if flow.model in self.env:
+                result.setdefault(flow.model, []).append((flow.id, flow._watched()))
+        return {model: tuple(rows) for model, rows in result.items()}
+
+    def _watched(self):
+        """Return the names of the fields whose changes start an outbound flow."""
+        if self.watched_fields:
+            names = [name.strip() for name in self.watched_fields.split(",")]
+        else:
+            names = [rule.field_name.split(".")[0] for rule in self.mapping_id._outbound_rules()]
+        return frozenset(filter(None, names))

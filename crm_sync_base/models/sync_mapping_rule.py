@@ -1,0 +1,132 @@
+from odoo import _, api, fields, models
+from odoo.exceptions import ValidationError
+
+from ..lib.planner import Rule
+
+TRANSFORMS = [
+    ("direct", "As it is"),
+    ("number", "Number or amount"),
+    ("integer", "Whole number"),
+    ("boolean", "Yes or no"),
+    ("date", "Date"),
+    ("datetime", "Date and time"),
+    ("constant", "Constant"),
+    ("value_map", "Value map"),
+    ("reference", "Linked remote record"),
+    ("lookup", "Odoo record found by a field"),
+    ("lines", "Lines"),
+]
+
+
+class SyncMappingRule(models.Model):
+    """One line of a mapping: a remote field, an Odoo field, and the rules between."""
+
+    _name = "sync.mapping.rule"
+    _description = "Mapping Rule"
+    _order = "mapping_id, parent_id, sequence, id"
+
+    mapping_id = fields.Many2one("sync.mapping", required=True, ondelete="cascade", index=True)
+    parent_id = fields.Many2one("sync.mapping.rule", ondelete="cascade", index=True)
+    child_ids = fields.One2many("sync.mapping.rule", "parent_id", string="Line Rules", copy=True)
+    sequence = fields.Integer(default=10)
+    name = fields.Char(string="Label", help="How people call the remote field.")
+    remote_path = fields.Char(help="Dotted path in the remote document.")
+    field_name = fields.Char(string="Odoo Field", required=True, help="Dotted path, outbound only.")
+    direction = fields.Selection(
+        [("inbound", "Into Odoo"), ("outbound", "Out of Odoo"), ("both", "Both Ways")],
+        default="inbound",
+        required=True,
+    )
+    transform = fields.Selection(TRANSFORMS, default="direct", required=True)
+    argument = fields.Char(
+        help="Constant: the value. Linked record: its remote object. Odoo record: the field "
+        "that identifies it. Date: the time zone. Lines: path of a line's own id."
+    )
+    child_object = fields.Char(help="Lines: the remote object of a line.")
+    value_map_id = fields.Many2one("sync.value.map", ondelete="restrict")
+    required = fields.Boolean(help="Without it the record is not created.")
+    is_key = fields.Boolean(
+        string="Identifies", help="An existing record with the same value is the same record."
+    )
+    policy = fields.Selection(
+        [
+            ("always", "Always"),
+            ("create_only", "Only on creation"),
+            ("fill_empty", "Only when empty"),
+        ],
+        string="Write Policy",
+        default="always",
+        required=True,
+    )
+
+    @api.constrains("field_name", "mapping_id", "direction", "parent_id")
+    def _check_field_name(self):
+        for rule in self:
+            model = rule._target_model()
+            name = rule.field_name
+            if rule.direction == "outbound":
+                model, name = rule._walk(model, name)
+            if model is None or name not in model._fields:
+                raise ValidationError(
+                    _(
+                        "%(flow)s: there is no field %(field)s.",
+                        flow=rule.mapping_id.flow_id.name,
+                        field=rule.field_name,
+                    )
+                )
+
+    def _walk(self, model, path):
+        """Return the model and name of the last field of a dotted path."""
+        *parents, last = path.split(".")
+        for part in parents:
+            field = model._fields.get(part)
+            if field is None or not field.comodel_name:
+                return None, last
+            model = self.env[field.comodel_name]
+        return model, last
+
+    @api.constrains("transform", "value_map_id", "child_ids")
+    def _check_transform(self):
+        for rule in self:
+            if rule.transform == "value_map" and not rule.value_map_id:
+                raise ValidationError(_("%s needs a value map.", rule._label()))
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        for vals in vals_list:
+            if vals.get("parent_id") and not vals.get("mapping_id"):
+                vals["mapping_id"] = self.browse(vals["parent_id"]).mapping_id.id
+        return super().create(vals_list)
+
+    def _label(self):
+        """Return how people call the remote field."""
+        return self.name or self.remote_path or self.field_name
+
+    def _target_model(self):
+        """Return the empty recordset that the Odoo field belongs to."""
+        model = self.env[self.mapping_id.flow_id.model]
+        if self.parent_id:
+            model = self.env[model._fields[self.parent_id.field_name].comodel_name]
+        return model
+
+    def _compile(self):
+        """Return the rule as a pure value for the planner."""
+        self.ensure_one()
+        field = self._target_model()._fields[self.field_name]
+        lines = self.transform == "lines"
+        return Rule(
+            path=self.remote_path or "",
+            target=self.field_name,
+            label=self._label(),
+            transform="direct" if lines else self.transform,
+            argument=self.argument or "",
+            value_map=self.value_map_id._table() if self.value_map_id else None,
+            required=self.required,
+            policy=self.policy,
+            is_key=self.is_key,
+            comodel=field.comodel_name or "",
+            is_many=field.type in ("many2many", "one2many") and not lines,
+            children=tuple(child._compile() for child in self.child_ids),
+            child_key=(self.argument or "") if lines else "",
+            child_object=(self.child_object or "") if lines else "",
+        )
