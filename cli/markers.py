@@ -37,8 +37,10 @@ def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:
     """Write ``text`` so that ``path`` holds either the old or the new content."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text)
-    temporary.chmod(mode)
+    # Never readable by others for a moment when it should not be.
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "w") as handle:
+        handle.write(text)
     temporary.replace(path)
 
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import ast
+import base64
 import os
+import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import odoo_source, paths, postgres
+from . import markers, odoo_source, paths, postgres
+
+
+#: Where the suite looks for the key that encrypts credentials: the key, or a file that holds it.
+_KEY, _KEY_FILE = "CRM_SYNC_KEY", "CRM_SYNC_KEY_FILE"
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,18 @@ def addons_path() -> str:
     return ",".join(map(str, [*odoo_source.locate().addons, paths.ROOT]))
 
 
+def key_file() -> Path:
+    """File with the key that encrypts credentials, made on first use.
+
+    It lies outside the database, readable by this user only.
+    """
+    file = paths.STATE / "secret.key"
+    if not file.exists():
+        key = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+        markers.write_atomically(file, key + "\n", mode=0o600)
+    return file
+
+
 def environment() -> dict[str, str]:
     """Environment for Odoo's processes and for everything else in the private environment."""
     env = postgres.environment()
@@ -72,6 +90,8 @@ def environment() -> dict[str, str]:
         env.pop(name, None)
     ours = [paths.VENV / "bin", postgres.program("psql").parent]
     env["PATH"] = os.pathsep.join([*map(str, ours), env.get("PATH", "")])
+    if not (env.get(_KEY) or env.get(_KEY_FILE)):
+        env[_KEY_FILE] = str(key_file())
     env["PYTHONUNBUFFERED"] = "1"
     env["PYTHONNOUSERSITE"] = "1"
     return env

@@ -243,3 +243,8 @@ def identity(source: Source) -> str:
     """Short text that changes when another Odoo is used; part of the databases' digests."""
     release = (source.path / "odoo" / "release.py").read_bytes()
     return markers.digest(str(source.path), release)[:16]
+
+
+def knows_debian() -> bool:
+    """Whether apt already has an index of a Debian repository."""
+    return _index_targets([]) is not None
