@@ -97,7 +97,8 @@ def check_environment() -> Iterator[Finding]:
     if not paths.python().exists():
         yield Finding("note", "The environment is not built yet.", "./q2c setup")
         return
-    probe = shell.capture([paths.python(), "-c", "import odoo.release, psycopg2, lxml, zeep; print(odoo.release.version)"])
+    program = "import odoo.release, psycopg2, lxml, zeep; print(odoo.release.version)"
+    probe = shell.capture([paths.python(), "-c", program])
     if probe.returncode:
         yield Finding("bad", f"The environment is damaged: {(probe.stderr.strip().splitlines() or ['?'])[-1]}",
                       "Remove .q2c/venv and run: ./q2c setup")
@@ -114,14 +115,15 @@ def check_database() -> Iterator[Finding]:
         yield Finding("note", "The embedded PostgreSQL comes with the environment.", "./q2c setup")
         return
     elif not postgres.is_running():
-        yield Finding("note", "The embedded PostgreSQL does not run.", "./q2c run starts it; its log: ./q2c logs postgres")
+        yield Finding("note", "The embedded PostgreSQL does not run.",
+                      "./q2c run starts it; its log: ./q2c logs postgres")
         return
     else:
         yield Finding("ok", "The embedded PostgreSQL answers")
     if database.exists(database.DEMO):
         current = database.recipe(database.DEMO) is not None
-        yield Finding("ok" if current else "bad", f"Database {database.DEMO} " + ("is there" if current else "is half-built"),
-                      "./q2c reset, then ./q2c run")
+        text = f"Database {database.DEMO} {'is there' if current else 'is half-built'}"
+        yield Finding("ok" if current else "bad", text, "./q2c reset, then ./q2c run")
 
 
 def check_ports() -> Iterator[Finding]:
@@ -132,7 +134,8 @@ def check_ports() -> Iterator[Finding]:
         port = saved.get(name, default)
         if name in alive:
             healthy = alive[name].healthy()
-            yield Finding("ok" if healthy else "bad", f"{name} runs on port {port}" + ("" if healthy else " but does not answer"),
+            text = f"{name} runs on port {port}{'' if healthy else ' but does not answer'}"
+            yield Finding("ok" if healthy else "bad", text,
                           f"./q2c run restarts it; its log: ./q2c logs {name}")
         elif network.is_free(port):
             yield Finding("ok", f"Port {port} is free for {name}")

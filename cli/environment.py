@@ -47,7 +47,7 @@ class Environment:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.sandbox_url + path, data, {"Content-Type": "application/json"},
                                          method=method)
-        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - our own loopback address
+        with urllib.request.urlopen(request, timeout=60) as answer:
             raw = answer.read()
         return json.loads(raw) if raw else None
 

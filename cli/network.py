@@ -51,7 +51,7 @@ def choose_port(wanted: int, what: str, explicit: bool, avoid: tuple[int, ...] =
 def get_json(url: str, timeout: float = 5.0) -> dict | None:
     """The JSON object at ``url``; None when there is no good answer."""
     try:
-        with urllib.request.urlopen(url, timeout=timeout) as answer:  # noqa: S310 - our own loopback addresses
+        with urllib.request.urlopen(url, timeout=timeout) as answer:
             return json.loads(answer.read())
     except (OSError, ValueError):
         return None
@@ -60,7 +60,7 @@ def get_json(url: str, timeout: float = 5.0) -> dict | None:
 def answers(url: str, timeout: float = 5.0) -> bool:
     """Whether ``url`` answers with a good status."""
     try:
-        with urllib.request.urlopen(url, timeout=timeout) as answer:  # noqa: S310 - our own loopback addresses
+        with urllib.request.urlopen(url, timeout=timeout) as answer:
             return answer.status == 200
     except OSError:
         return False

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from . import markers, odoo_source, paths, postgres
 
-
 #: Where the suite looks for the key that encrypts credentials: the key, or a file that holds it.
 _KEY, _KEY_FILE = "CRM_SYNC_KEY", "CRM_SYNC_KEY_FILE"
 

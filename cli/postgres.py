@@ -233,8 +233,8 @@ def _initialise(layout: _Layout) -> None:
         handle.write(_SETTINGS.format(socket=layout.socket, port=PORT))
     (temporary / "pg_hba.conf").write_text("local all all peer map=q2c\n")
     with open(temporary / "pg_ident.conf", "a") as handle:
-        for user in sorted({layout.account, "root", pwd.getpwuid(os.geteuid()).pw_name}):
-            handle.write(f"q2c {user} {ROLE}\nq2c {user} {SUPERUSER}\n")
+        users = sorted({layout.account, "root", pwd.getpwuid(os.geteuid()).pw_name})
+        handle.writelines(f"q2c {user} {role}\n" for user in users for role in (ROLE, SUPERUSER))
     temporary.replace(layout.data)
 
 

@@ -92,7 +92,7 @@ class Service:
             self._child = subprocess.Popen(
                 list(self.command), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
                 env=dict(self.env), cwd=paths.ROOT, start_new_session=True,
-                preexec_fn=_end_with_parent if self.ends_with_parent else None,
+                preexec_fn=_end_with_parent if self.ends_with_parent else None,  # noqa: PLW1509 - one system call
             )
         pid = self._child.pid
         markers.write_atomically(self.pid_file, json.dumps({"pid": pid, "started": started_at(pid)}))

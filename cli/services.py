@@ -71,7 +71,9 @@ def odoo_service(name: str, port: int, folder: Path, log: Path, arguments: Itera
     return Service("odoo", command, folder, log, odoo.environment(), lambda: _odoo_answers(port), **options)
 
 
-def sandbox_service(port: int, folder: Path, log: Path, state: Path, arguments: Iterable[str] = (), **options) -> Service:
+def sandbox_service(
+    port: int, folder: Path, log: Path, state: Path, arguments: Iterable[str] = (), **options
+) -> Service:
     """The process that stands in for Salesforce, HubSpot and Stripe.
 
     :param state: its SQLite file
@@ -137,7 +139,7 @@ def ensure_running(odoo_port: int | None = None, sandbox_port: int | None = None
     """
     alive = running()
     ports = _choose_ports(odoo_port, sandbox_port, alive)
-    for name, service in alive.items():
+    for name in alive:
         if ports[name] != saved_ports()[name]:
             raise Failure(f"{name} already runs on port {saved_ports()[name]}.", "Stop it first: ./q2c stop")
     markers.write_atomically(_PORTS, json.dumps(ports))

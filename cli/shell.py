@@ -60,15 +60,22 @@ def tail(output: str, lines: int = 12) -> str:
     return "\n".join(f"       {line}" for line in kept)
 
 
-#: What programs print, and what the user should do about it.
+#: What programs print when the disk is full.
+_FULL_DISK = ("No space left on device", "not have enough free space", "Disk quota exceeded")
+
+#: What programs print when they reach nobody.
+_NO_NETWORK = (
+    "Temporary failure resolving", "Temporary failure in name resolution", "Name or service not known",
+    "Network is unreachable", "Could not connect to", "Connection timed out", "Connection refused",
+    "Max retries exceeded", "NewConnectionError", "ProxyError", "Could not resolve",
+)
+
 _KNOWN = (
-    (("No space left on device", "not have enough free space", "Disk quota exceeded"),
-     "The disk is full: free some space (q2c needs about 4 GB) and run the same command again."),
-    (("Temporary failure resolving", "Temporary failure in name resolution", "Name or service not known",
-      "Network is unreachable", "Could not connect to", "Connection timed out", "Connection refused",
-      "Max retries exceeded", "NewConnectionError", "ProxyError", "Could not resolve"),
-     "The network or the package mirror cannot be reached: check it and run the same command again; "
-     "what is already downloaded is kept."),
+    (_FULL_DISK, "The disk is full: free some space (q2c needs about 5 GB) and run the same command again."),
+    (_NO_NETWORK, (
+        "The network or the package mirror cannot be reached: check it and run the same command again; "
+        "what is already built is kept."
+    )),
 )
 
 

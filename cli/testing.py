@@ -87,8 +87,8 @@ def names_tests(arguments: list[str]) -> bool:
     """Whether pytest arguments select tests by file, folder or node id."""
     previous = ""
     for argument in arguments:
-        if not argument.startswith("-") and previous not in _WITH_VALUE:
-            if Path(paths.ROOT, argument.split("::")[0]).exists():
-                return True
+        is_value = argument.startswith("-") or previous in _WITH_VALUE
+        if not is_value and Path(paths.ROOT, argument.split("::")[0]).exists():
+            return True
         previous = argument
     return False

@@ -1,0 +1,1 @@
+"""What the tests that cross modules share: real servers, databases, waiting."""
