@@ -7,7 +7,7 @@ to `resolve`; `difference` then says what would change.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Iterable, Iterator
@@ -122,7 +122,7 @@ def _evaluate_rule(rule, document, values, problems, prefix) -> None:
     raw = paths.get(document, rule.path) if rule.path else None
     if raw is paths.MISSING:
         raw = None
-    context = Context(rule.argument, rule.value_map, rule.label)
+    context = Context(rule.argument, rule.value_map, rule.label, document)
     try:
         value = INBOUND[rule.transform](raw, context)
     except TransformProblem as problem:
@@ -148,7 +148,7 @@ def _ids(value: Any) -> tuple[int, ...]:
 class Found:
     """The answer to a look-up: the record, or why there is none."""
 
-    res_id: int | None = None
+    res_id: Any = None  #: an id, or a stand-in for a record that will be created
     problem: str = ""
     code: str = "mapping_missing"
 
@@ -239,7 +239,3 @@ def _normal(value: Any) -> Any:
         return frozenset(value) or None
     return value
 
-
-def with_policy(rule: Rule, policy: str) -> Rule:
-    """Return the same rule under another write policy."""
-    return replace(rule, policy=policy)

@@ -14,6 +14,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Callable
 from zoneinfo import ZoneInfo
 
+from . import paths
+
 
 class TransformProblem(Exception):
     """A value that cannot cross; the text is for the person who maps fields.
@@ -37,10 +39,14 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """An Odoo record found by the value of one of its own fields."""
+    """An Odoo record found by the value of one of its own fields.
+
+    :param scope: further conditions `(field, "=", value)` that it must meet.
+    """
 
     field: str
     value: str
+    scope: tuple[tuple[str, str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +56,13 @@ class Context:
     :param argument: the rule's argument; its meaning is the transform's.
     :param value_map: remote value → Odoo value, for `value_map`.
     :param label: the remote field as people call it, for messages.
+    :param document: the whole document, for a value that needs its neighbour.
     """
 
     argument: str = ""
     value_map: dict[str, Any] | None = None
     label: str = ""
+    document: Any = None
 
 
 Function = Callable[[Any, Context], Any]
@@ -176,6 +184,20 @@ def lookup(value: Any, context: Context) -> Lookup | None:
     return Lookup(context.argument or "name", _text(value)) if value not in (None, "") else None
 
 
+def state(value: Any, context: Context) -> Lookup | None:
+    """Return a `Lookup` of a state by its code within a country.
+
+    The argument is the path of the country's ISO code in the same document; the
+    same state code exists in several countries.
+    """
+    if value in (None, ""):
+        return None
+    country = paths.get(context.document, context.argument)
+    if country in (None, "", paths.MISSING):
+        raise TransformProblem(f"{context.label} is {value!r}, but the country is empty")
+    return Lookup("code", _text(value), (("country_id.code", "=", _text(country).upper()),))
+
+
 def out_direct(value: Any, context: Context) -> Any:
     """Return what JSON can carry: dates as ISO text, `Decimal` as number text."""
     if isinstance(value, datetime):
@@ -217,6 +239,7 @@ INBOUND: dict[str, Function] = {
     "value_map": value_map,
     "reference": reference,
     "lookup": lookup,
+    "state": state,
 }
 
 #: transform → outbound function; the others are one-way

@@ -335,6 +335,12 @@ class SyncConnection(models.Model):
 
     # === Actions ===#
 
+    def action_install_flows(self):
+        """Add the flows that the connector ships, switched off."""
+        for connection in self:
+            self.env["sync.flow.template"]._install(connection)
+        return self.action_open_flows()
+
     def action_open_flows(self):
         """Open the flows of this connection."""
         return self._action_related("crm_sync_base.action_sync_flow")

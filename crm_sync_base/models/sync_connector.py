@@ -56,6 +56,18 @@ class SyncConnector(models.AbstractModel):
         """Return the host names (or `*.` suffixes) that calls may go to."""
         return ()
 
+    @api.model
+    def _flow_templates(self, connection):
+        """Return the flows that the connector ships.
+
+        :return: a list of dictionaries: code, name, direction, remote_object, model,
+            handler, any other field of `sync.flow`, `steps` (actions in order) and
+            `rules`. A rule has path, field, label and any field of
+            `sync.mapping.rule`; `value_map` is a table's name, `children` are the
+            rules of each line. Later modules extend the list.
+        """
+        return []
+
     def _not_supported(self):
         """Return the sentence for a call that this provider does not offer."""
         return _("%s does not support this.", self._description)

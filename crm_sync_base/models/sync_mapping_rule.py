@@ -14,6 +14,7 @@ TRANSFORMS = [
     ("value_map", "Value map"),
     ("reference", "Linked remote record"),
     ("lookup", "Odoo record found by a field"),
+    ("state", "State within a country"),
     ("lines", "Lines"),
 ]
 
@@ -120,7 +121,7 @@ class SyncMappingRule(models.Model):
             label=self._label(),
             transform="direct" if lines else self.transform,
             argument=self.argument or "",
-            value_map=self.value_map_id._table() if self.value_map_id else None,
+            value_map=self.value_map_id._counterparts() if self.value_map_id else None,
             required=self.required,
             policy=self.policy,
             is_key=self.is_key,

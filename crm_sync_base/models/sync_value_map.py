@@ -19,7 +19,7 @@ class SyncValueMap(models.Model):
         for table in self:
             table.line_count = len(table.line_ids)
 
-    def _table(self):
+    def _counterparts(self):
         """Return `{remote value: Odoo value}`; a record counts by its id."""
         return {line.remote_value: line._local_value() for line in self.line_ids}
 

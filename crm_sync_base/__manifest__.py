@@ -1,0 +1,20 @@
+{
+    "name": "CRM Sync Base",
+    "summary": "Sync engine: connections, flows, mappings, ledgers, lanes and the exception desk",
+    "version": "19.0.1.0.0",
+    "category": "Sales/Quote to Cash",
+    "author": "Q2C Sync contributors",
+    "website": "https://github.com/q2c-sync/q2c-sync",
+    "license": "LGPL-3",
+    "depends": ["base", "mail"],
+    "external_dependencies": {"python": ["cryptography"]},
+    "data": [
+        "security/sync_groups.xml",
+        "security/ir.model.access.csv",
+        "security/sync_rules.xml",
+        "data/ir_cron.xml",
+    ],
+    "post_init_hook": "post_init_hook",
+    "application": True,
+    "installable": True,
+}

@@ -1,0 +1,61 @@
+from odoo import http
+from odoo.http import request
+
+from ..lib.declarations import Receipt, WebhookRequest
+
+HARD_LIMIT = 4_000_000  # bytes; a connection may set a lower one
+
+
+class SyncWebhookController(http.Controller):
+    """Receive, verify, store, answer. No remote call, no business code."""
+
+    @http.route(
+        "/crm_sync/webhook/<string:token>",
+        type="http",
+        auth="public",
+        methods=["POST"],
+        csrf=False,
+        save_session=False,
+        max_content_length=HARD_LIMIT,
+    )
+    def receive(self, token, **_kwargs):
+        """Store one delivery and enqueue what it leads to.
+
+        The answer is 2xx only after the commit: Odoo commits before it sends the
+        response, and a failed commit turns into an error that makes the provider
+        deliver again.
+        """
+        connection = (
+            request.env["sync.connection"].sudo().search([("webhook_token", "=", token)], limit=1)
+        )
+        if not connection:
+            return request.make_response("unknown endpoint", status=404)
+        delivery = self._delivery(connection)
+        receipt = self._judge(connection, delivery)
+        Event = request.env["sync.event"].sudo()
+        if receipt.accepted:
+            Event._store_accepted(connection, delivery, receipt)
+        else:
+            Event._store_refused(connection, delivery, receipt)
+        return request.make_response(
+            receipt.body,
+            headers=[("Content-Type", receipt.content_type)],
+            status=receipt.http_status,
+        )
+
+    def _delivery(self, connection):
+        http_request = request.httprequest
+        query = http_request.query_string.decode("latin-1")
+        return WebhookRequest(
+            body=http_request.get_data(),
+            headers={name.lower(): value for name, value in http_request.headers.items()},
+            url=connection.webhook_url + (f"?{query}" if query else ""),
+            remote_address=http_request.remote_addr or "",
+        )
+
+    def _judge(self, connection, delivery):
+        if len(delivery.body) > connection.webhook_max_bytes:
+            return Receipt("oversized", 413, reason="larger than this connection accepts")
+        if connection.state == "draft":
+            return Receipt("inactive", 403, reason="the connection was never activated")
+        return connection._connector()._receive(connection, delivery)

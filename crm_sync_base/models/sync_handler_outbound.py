@@ -1,0 +1,237 @@
+from odoo import _, fields, models
+from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
+
+from ..lib import paths
+from ..lib.declarations import Write
+from ..lib.errors import Bug, Transient
+from ..lib.fingerprint import fingerprint
+from ..lib.outcome import Outcome
+from ..lib.planner import Problem, to_error
+from ..lib.transforms import OUTBOUND, Context, TransformProblem
+
+#: failures after which nobody knows whether the call took effect
+UNKNOWN_OUTCOME = (Transient.code, Bug.code)
+
+
+class SyncHandlerOutbound(models.AbstractModel):
+    """Odoo records → provider: render, persist the intent, call, store the result."""
+
+    _name = "sync.handler.outbound"
+    _inherit = "sync.handler"
+    _description = "Outbound Handler"
+
+    def _run(self, flow, jobs):
+        flow.connection_id._assert_live()
+        outcomes = {}
+        writes = self._intents(flow, jobs, outcomes)
+        if not writes:
+            return outcomes
+        # The intent and its key must survive whatever happens during the call.
+        self.env["sync.lane"]._commit()
+        results = self._call(flow, list(writes.values()))
+        for job in jobs:
+            if job.id in writes:
+                outcomes[job.id] = self._finish(flow, job, writes[job.id], results.get(job.id))
+        return outcomes
+
+    # === Render ===#
+
+    def _intents(self, flow, jobs, outcomes):
+        """Return `{job id: Write}` for what must be called; settle the others.
+
+        A job that was interrupted repeats the very same intent under its key.
+        """
+        env = self._as_service(flow)
+        records = env[flow.model].browse(jobs.mapped("res_id")).exists()
+        wanted = set(records.filtered_domain(flow._odoo_domain())._ids)
+        bindings = self.env["sync.binding"]._for_records(
+            flow.connection_id, flow.remote_object, records
+        )
+        writes = {}
+        for job in jobs:
+            if job.intent:
+                writes[job.id] = self._write(job, job.intent)
+                continue
+            record = records.browse(job.res_id)
+            try:
+                intent = (
+                    self._intent(flow, job, record, bindings.get(job.res_id))
+                    if job.res_id in wanted
+                    else None
+                )
+            except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+                raise
+            except Exception as error:  # noqa: BLE001 (stored on the job)
+                outcomes[job.id] = Outcome(error=job._as_sync_error(error))
+                continue
+            if isinstance(intent, Outcome):
+                outcomes[job.id] = intent
+            elif intent is None:
+                outcomes[job.id] = Outcome(summary=_("Nothing to write"))
+            else:
+                job.write({"intent": intent, "intent_at": fields.Datetime.now()})
+                writes[job.id] = self._write(job, intent)
+        return writes
+
+    def _intent(self, flow, job, record, binding):
+        """Return what to write (JSON-like), None for nothing, or an `Outcome`.
+
+        The dictionary has external_id, values, fingerprint and key.
+        """
+        if not binding and flow.create_policy != "always":
+            return Outcome(summary=_("Not known at the provider; nothing to do"))
+        values = self._render(flow, record)
+        print_ = fingerprint(values)
+        if binding and binding.fingerprint_out == print_:
+            return Outcome(
+                summary=_("Unchanged at the provider"), res_model=record._name, res_id=record.id
+            )
+        return {
+            "external_id": binding.external_id if binding else None,
+            "values": values,
+            "fingerprint": print_,
+            "key": self._idempotency_key(job),
+        }
+
+    def _idempotency_key(self, job):
+        """Return a key that is the same for every repetition of this job's call."""
+        database = self.env["sync.connection"]._database_uuid() or ""
+        return f"q2c-{database[:8]}-{job.id}"
+
+    def _render(self, flow, record):
+        """Return `{remote path: value}` of a record.
+
+        :raises SyncError: naming every value that cannot be rendered.
+        """
+        values, problems = {}, []
+        for rule in flow.mapping_id._outbound_rules():
+            try:
+                values[rule.remote_path] = self._render_rule(flow, record, rule)
+            except TransformProblem as problem:
+                problems.append(Problem(str(problem), problem.code))
+        if problems:
+            raise to_error(problems, record.display_name)
+        return values
+
+    def _render_rule(self, flow, record, rule):
+        value = record
+        for name in rule.field_name.split("."):
+            value = value[:1][name]
+        if isinstance(value, models.BaseModel):
+            value = self._render_relation(flow, value, rule)
+        elif value is False and record._fields.get(rule.field_name) is not None:
+            value = value if record._fields[rule.field_name].type == "boolean" else None
+        table = rule.value_map_id._counterparts() if rule.value_map_id else None
+        context = Context(rule.argument or "", table, rule._label())
+        if rule.required and value in (None, ""):
+            raise TransformProblem(_("%s is empty", rule._label()))
+        return OUTBOUND[rule.transform](value, context)
+
+    def _render_relation(self, flow, records, rule):
+        """Return the remote id of a linked record, or its name, or mapped id."""
+        if not records:
+            return None
+        if rule.transform == "reference":
+            bindings = self.env["sync.binding"]._for_records(
+                flow.connection_id, rule.argument, records[:1]
+            )
+            binding = bindings.get(records[:1].id)
+            if not binding:
+                raise TransformProblem(
+                    _("%(field)s: %(record)s is not known at the provider yet",
+                      field=rule._label(), record=records[:1].display_name)
+                )
+            return binding.external_id
+        if rule.transform == "value_map":
+            return records[:1].id
+        return ", ".join(records.mapped("display_name"))
+
+    def _write(self, job, intent):
+        values = {}
+        for path, value in intent["values"].items():
+            paths.put(values, path, value)
+        return Write(
+            key=job.id,
+            external_id=intent["external_id"],
+            values=values,
+            idempotency_key=intent["key"],
+            correlation_id=job.correlation_id or "",
+        )
+
+    # === Call and result ===#
+
+    def _call(self, flow, writes):
+        """Call the provider in its own batch size.
+
+        :return: `{job id: WriteResult}`.
+        """
+        size = flow._remote().write_batch
+        results = {}
+        for start in range(0, len(writes), size):
+            for result in flow._connector()._push(
+                flow.connection_id, flow.remote_object, writes[start : start + size]
+            ):
+                results[result.key] = result
+        return results
+
+    def _finish(self, flow, job, write, result):
+        """Store the result of one write; a lost answer counts as not known."""
+        if result is None:
+            return Outcome(error=Transient(_("%s: the provider's answer is incomplete.", job.name)))
+        if result.error:
+            if result.error.code not in UNKNOWN_OUTCOME:
+                # Refused for good: the next attempt renders the record afresh.
+                job.intent = False
+            return Outcome(error=result.error)
+        return self._succeed(flow, job, write, result)
+
+    def _succeed(self, flow, job, write, result):
+        """Keep binding and change of a write that took effect."""
+        intent = job.intent
+        record = self.env[flow.model].browse(job.res_id)
+        Binding = self.env["sync.binding"]
+        binding = Binding._for_records(flow.connection_id, flow.remote_object, record).get(record.id)
+        if binding:
+            binding.write(
+                {"fingerprint_out": intent["fingerprint"], "synced_at": fields.Datetime.now()}
+            )
+        else:
+            Binding._bind_many(
+                [
+                    {
+                        "connection": flow.connection_id,
+                        "remote_object": flow.remote_object,
+                        "external_id": result.external_id,
+                        "model": flow.model,
+                        "res_id": record.id,
+                        "fingerprint_out": intent["fingerprint"],
+                        "correlation_id": job.correlation_id,
+                    }
+                ]
+            )
+        self._record_change(flow, job, record, intent, result, created=not binding)
+        job.intent = False
+        return Outcome(
+            summary=_("Created at the provider") if not binding else _("Updated at the provider"),
+            res_model=record._name,
+            res_id=record.id,
+            mapping_id=flow.mapping_id.id or None,
+        )
+
+    def _record_change(self, flow, job, record, intent, result, created):
+        self.env["sync.change"]._record_many(
+            [
+                {
+                    "job": job,
+                    "mapping_id": flow.mapping_id.id or None,
+                    "direction": "outbound",
+                    "operation": "create" if created else "update",
+                    "model": record._name,
+                    "res_id": record.id,
+                    "record_name": record.display_name,
+                    "remote_object": flow.remote_object,
+                    "external_id": result.external_id or intent["external_id"],
+                    "values": {path: [None, value] for path, value in intent["values"].items()},
+                }
+            ]
+        )

@@ -1,0 +1,134 @@
+import time
+
+from odoo import _, fields, models
+
+from ..lib.errors import PolicyBlocked
+from ..lib.fingerprint import fingerprint
+from ..lib.outcome import Outcome
+
+SMALL_POLL = 50  # up to so many new records get a job each, more get page jobs
+POLL_SECONDS = 20  # a longer poll goes on in a next job, so that others get their turn
+
+
+class SyncHandlerPoll(models.AbstractModel):
+    """Looks for changes at the provider and enqueues what is new to us."""
+
+    _name = "sync.handler.poll"
+    _inherit = "sync.handler"
+    _description = "Poll Handler"
+
+    def _run(self, flow, jobs):
+        return {job.id: self._poll(flow, job) for job in jobs}
+
+    def _poll(self, flow, job):
+        """Walk pages from the flow's cursor; each page commits with its cursor."""
+        flow.connection_id._assert_live()
+        end = time.monotonic() + POLL_SECONDS
+        run = self.env["sync.run"]
+        fresh = seen = 0
+        done = False
+        while not done and time.monotonic() < end:
+            page = flow._connector()._poll(flow.connection_id, flow, flow.poll_cursor or "")
+            new = self._drop_known(flow, page.refs)
+            if new and not run:
+                run = self._start_run(flow, job)
+            self._enqueue(flow, new, run)
+            seen += len(page.refs)
+            fresh += len(new)
+            done = page.done or not page.refs
+            flow.write({"poll_cursor": page.cursor, "last_poll_at": fields.Datetime.now()})
+            if run:
+                run.write({"cursor": page.cursor, "seen_count": seen, "new_count": fresh,
+                           "known_count": seen - fresh})
+                run.flush_recordset()
+                if run.state == "cancelled":
+                    raise PolicyBlocked(_("%s was cancelled.", run.name))
+            self.env["sync.lane"]._commit()
+        if run and done:
+            run.write({"state": "done", "done_at": fields.Datetime.now()})
+        if not done:
+            return Outcome(later=0.0, summary=_("%s seen, goes on", seen))
+        return Outcome(summary=_("%(seen)s seen, %(new)s new", seen=seen, new=fresh))
+
+    def _start_run(self, flow, job):
+        existing = self.env["sync.run"].search(
+            [("flow_id", "=", flow.id), ("kind", "=", "poll"), ("state", "=", "running")], limit=1
+        )
+        if existing:
+            return existing
+        run = self.env["sync.run"].create(
+            {
+                "name": _("%(flow)s: changes", flow=flow.name),
+                "kind": "poll",
+                "flow_id": flow.id,
+                "connection_id": flow.connection_id.id,
+                "company_id": flow.company_id.id,
+                "cursor_start": flow.poll_cursor,
+            }
+        )
+        job.run_id = run
+        return run
+
+    def _drop_known(self, flow, refs):
+        """Return the refs whose version is not what we applied last (one query)."""
+        if not refs:
+            return []
+        self.env.cr.execute(
+            """
+            SELECT external_id, version FROM sync_binding
+             WHERE connection_id = %s AND remote_object = %s AND external_id = ANY(%s)
+            """,
+            [flow.connection_id.id, flow.remote_object, [ref.external_id for ref in refs]],
+        )
+        known = dict(self.env.cr.fetchall())
+        if flow.create_policy == "never" or flow.create_policy == "on_demand":
+            refs = [ref for ref in refs if ref.external_id in known]
+        return [ref for ref in refs if not ref.version or known.get(ref.external_id) != ref.version]
+
+    def _enqueue(self, flow, refs, run):
+        """Enqueue record jobs for a few records, page jobs for many."""
+        if len(refs) <= SMALL_POLL:
+            self._enqueue_records(flow, refs, run)
+            return
+        Job = self.env["sync.job"]
+        specs = []
+        for start in range(0, len(refs), flow.page_size):
+            ids = [ref.external_id for ref in refs[start : start + flow.page_size]]
+            key = f"page:{flow.id}:{fingerprint(ids)}"
+            specs.append(
+                {
+                    "flow": flow,
+                    "kind": "page",
+                    "idempotency_key": key,
+                    "lane_key": key,
+                    "priority": flow.priority + 50,
+                    "payload": {"ids": ids},
+                    "remote_object": flow.remote_object,
+                    "run_id": run.id,
+                    "name": _("%(count)s × %(object)s", count=len(ids), object=flow._remote().label),
+                }
+            )
+        Job._enqueue(specs)
+
+    def _enqueue_records(self, flow, refs, run):
+        """Enqueue a job for each record, and note in the event ledger who noticed."""
+        jobs = self.env["sync.job"]._enqueue_documents(
+            flow.connection_id, flow.remote_object, [ref.external_id for ref in refs], run=run
+        )
+        by_id = {job["external_id"]: job for job in jobs}
+        self.env["sync.event"]._insert(
+            flow.connection_id,
+            [
+                {
+                    "source_id": f"poll:{flow.remote_object}:{ref.external_id}:{ref.version}",
+                    "origin": "poll",
+                    "event_type": _("Change found by polling"),
+                    "remote_object": flow.remote_object,
+                    "external_id": ref.external_id,
+                    "job_id": by_id[ref.external_id]["id"],
+                    "correlation_id": by_id[ref.external_id]["correlation_id"],
+                }
+                for ref in refs
+                if ref.external_id in by_id
+            ],
+        )

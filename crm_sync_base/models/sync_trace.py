@@ -1,0 +1,183 @@
+from odoo import _, api, models
+
+
+class SyncTrace(models.AbstractModel):
+    """The whole story of one deal: every event, job and change, in order."""
+
+    _name = "sync.trace"
+    _description = "Trace"
+
+    @api.model
+    def _action(self, query):
+        """Return the client action that shows the trace of a search text."""
+        return {
+            "type": "ir.actions.client",
+            "tag": "crm_sync_trace",
+            "name": _("Trace"),
+            "params": {"query": query or ""},
+        }
+
+    @api.model
+    def get_trace(self, query):
+        """Return the story that a text names.
+
+        :param query: a correlation id, a remote id, or the name or number of an
+            Odoo record (an order, an invoice, …).
+        :return: `{"query", "title", "documents": [{"label", "name", "model",
+            "res_id", "url"}], "lines": [{"kind", "model", "id", "at", "lag",
+            "title", "detail", "state", "system"}], "problem": text or ""}`; times
+            are ISO in UTC, lag is in seconds since the line before.
+        """
+        query = (query or "").strip()
+        correlations = self._find_correlations(query) if query else []
+        if not correlations:
+            problem = _("Nothing is known of “%s”.", query) if query else ""
+            return {"query": query, "title": "", "documents": [], "lines": [], "problem": problem}
+        lines = sorted(
+            [
+                *self._event_lines(correlations),
+                *self._job_lines(correlations),
+                *self._change_lines(correlations),
+            ],
+            key=lambda line: (line["at"] or "", line["order"], line["id"]),
+        )
+        previous = None
+        for line in lines:
+            line["lag"] = (line["moment"] - previous).total_seconds() if previous else 0.0
+            previous = line.pop("moment")
+        documents = self._documents(correlations)
+        return {
+            "query": query,
+            "title": documents[0]["name"] if documents else query,
+            "documents": documents,
+            "lines": lines,
+            "problem": "",
+        }
+
+    # === Finding ===#
+
+    @api.model
+    def _find_correlations(self, query):
+        """Return the correlation ids of the stories that a text names."""
+        exact = [("correlation_id", "=", query)]
+        if self.env["sync.job"].search_count(exact, limit=1):
+            return [query]
+        found = self._correlations_of_remote_id(query)
+        for model, field in self._searchable():
+            records = self.env[model].search([(field, "=ilike", query)], limit=20)
+            if records:
+                found += records._sync_correlations().values()
+        return list(dict.fromkeys(filter(None, found)))
+
+    def _correlations_of_remote_id(self, query):
+        """Return the stories of a remote id, in any spelling that its provider uses."""
+        ids = {query}
+        for connection in self.env["sync.connection"].search([]):
+            ids |= {declared.normalize_id(query) for declared in connection._connector()._objects()}
+        domain = [("external_id", "in", list(ids)), ("correlation_id", "!=", False)]
+        found = []
+        for model in ("sync.binding", "sync.job", "sync.event"):
+            found += self.env[model].search(domain, limit=50).mapped("correlation_id")
+        return found
+
+    @api.model
+    def _searchable(self):
+        """Return the (model, field) pairs by which people name a deal."""
+        return [("res.partner", "name")]
+
+    # === Lines ===#
+
+    def _line(self, record, order, kind, moment, title, detail, state, system):
+        return {
+            "kind": kind,
+            "model": record._name,
+            "id": record.id,
+            "order": order,
+            "moment": moment,
+            "at": moment.isoformat(timespec="milliseconds") if moment else "",
+            "title": title or "",
+            "detail": detail or "",
+            "state": state,
+            "system": system,
+        }
+
+    def _event_lines(self, correlations):
+        for event in self.env["sync.event"].search([("correlation_id", "in", correlations)]):
+            repeated = _("received %s times", event.delivery_count) if event.delivery_count > 1 else ""
+            yield self._line(
+                event,
+                0,
+                "event",
+                event.received_at,
+                event.event_type or event.source_id,
+                repeated,
+                "accepted" if event.verdict == "accepted" else "failed",
+                event.connection_id.name,
+            )
+
+    def _job_lines(self, correlations):
+        for job in self.env["sync.job"].search([("correlation_id", "in", correlations)]):
+            yield self._line(
+                job,
+                2,
+                "job",
+                job.done_at or job.started_at or job.create_date,
+                job.name,
+                job.error_message if job.state == "failed" else job.summary,
+                job.state,
+                job.connection_id.name,
+            )
+
+    def _change_lines(self, correlations):
+        for change in self.env["sync.change"].search([("correlation_id", "in", correlations)]):
+            operation = dict(change._fields["operation"]._description_selection(self.env))
+            yield self._line(
+                change,
+                1,
+                "change",
+                change.create_date,
+                f"{operation[change.operation]}: {change.record_name or ''}",
+                change.summary,
+                change.verdict,
+                change.connection_id.name if change.direction == "outbound" else "Odoo",
+            )
+
+    # === Documents ===#
+
+    def _documents(self, correlations):
+        """Return the records of the story, remote ones with their address."""
+        documents, seen = [], set()
+        for binding in self.env["sync.binding"].search(
+            [("correlation_id", "in", correlations)], order="id"
+        ):
+            record = binding._record()
+            if record and self._is_document(record) and (record._name, record.id) not in seen:
+                seen.add((record._name, record.id))
+                documents.append(self._document(record))
+            if self._is_document(record):
+                documents.append(
+                    {
+                        "label": f"{binding.connection_id.name} · {binding.remote_object}",
+                        "name": binding.external_id,
+                        "model": "sync.binding",
+                        "res_id": binding.id,
+                        "url": binding.connection_id._connector()._record_url(
+                            binding.connection_id, binding.remote_object, binding.external_id
+                        )
+                        or "",
+                    }
+                )
+        return documents
+
+    def _document(self, record):
+        return {
+            "label": record._description,
+            "name": record.display_name,
+            "model": record._name,
+            "res_id": record.id,
+            "url": "",
+        }
+
+    def _is_document(self, record):
+        """Return whether a record is worth a link of its own (lines are not)."""
+        return bool(record) and "sync_binding_count" in record._fields
