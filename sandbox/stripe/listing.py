@@ -1,0 +1,91 @@
+"""Lists: newest first, 1 to 100 a page, continued from an object's id."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .account import Account
+
+DEFAULT_LIMIT = 10
+_COMPARE = {
+    "gt": lambda value, bound: value > bound,
+    "gte": lambda value, bound: value >= bound,
+    "lt": lambda value, bound: value < bound,
+    "lte": lambda value, bound: value <= bound,
+}
+
+
+def page(
+    account: Account,
+    object_type: str,
+    params: dict[str, Any],
+    url: str,
+    equal: tuple[str, ...] = (),
+    ranges: tuple[str, ...] = ("created",),
+    documents: list[dict] | None = None,
+) -> dict:
+    """One page of a list.
+
+    :param params: the request's parameters (limit, starting_after, filters).
+    :param equal: names of filters that must equal the member of the same name.
+    :param ranges: names of time filters.
+    :param documents: candidates, newest first, when the caller has narrowed them.
+    :return: the list object, not rendered.
+    :raise StripeError: the object to continue from does not exist.
+    """
+    filters = {name: params[name] for name in equal if name in params}
+    if documents is None:
+        documents = _candidates(account, object_type, filters)
+    found = [
+        doc
+        for doc in documents
+        if not doc.get("deleted")
+        and all(doc.get(name) == value for name, value in filters.items())
+        and all(_in_range(doc, name, params.get(name)) for name in ranges)
+    ]
+    return list_object(*_cut(account, object_type, found, params), url)
+
+
+def list_object(documents: list[dict], has_more: bool, url: str) -> dict:
+    """:return: the wrapper that every list has."""
+    return {"object": "list", "data": documents, "has_more": has_more, "url": url}
+
+
+def _candidates(account: Account, object_type: str, filters: dict) -> list[dict]:
+    """Use an index where one of the filters has it."""
+    for name in account.indexes(object_type):
+        if name in filters:
+            return account.by(object_type, name, filters[name])
+    return account.newest(object_type)
+
+
+def _in_range(doc: dict, name: str, bounds: dict | None) -> bool:
+    if not bounds:
+        return True
+    value = doc.get(name)
+    return value is not None and all(
+        _COMPARE[word](value, bound) for word, bound in bounds.items()
+    )
+
+
+def _cut(account: Account, object_type: str, found: list[dict], params: dict):
+    """:return: (documents of the page, has_more)."""
+    limit = params.get("limit", DEFAULT_LIMIT)
+    if "starting_after" in params:
+        edge = account.need(object_type, params["starting_after"], "starting_after")
+        found = found[_position(found, edge, after=True):]
+    if "ending_before" in params:
+        edge = account.need(object_type, params["ending_before"], "ending_before")
+        before = found[: _position(found, edge, after=False)]
+        return before[-limit:], len(before) > limit
+    return found[:limit], len(found) > limit
+
+
+def _position(found: list[dict], edge: dict, after: bool) -> int:
+    """:return: where the list continues; the edge itself may be filtered out."""
+    for index, doc in enumerate(found):
+        if doc["id"] == edge["id"]:
+            return index + after
+        if doc["_seq"] < edge["_seq"] and found[-1]["_seq"] < found[0]["_seq"]:
+            return index
+    return len(found)
