@@ -7,7 +7,7 @@ from aiohttp import web
 
 from .admin import PROFILES
 from .app import build
-from .context import Config
+from .context import VENDORS, Config
 
 
 def parse(arguments=None):
@@ -20,6 +20,7 @@ def parse(arguments=None):
     parser.add_argument("--retry-scale", type=float, default=1.0,
                         help="factor on the vendors' webhook retry intervals")
     parser.add_argument("--public-url", help="base URL that clients use, if not the Host header's")
+    parser.add_argument("--vendors", default=",".join(VENDORS), help="serve only these, comma-separated")
     parser.add_argument("--option", action="append", default=[], metavar="VENDOR.NAME=VALUE")
     parser.add_argument("--verbose", action="store_true")
     args = parser.parse_args(arguments)
@@ -28,7 +29,8 @@ def parse(arguments=None):
         format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     return Config(
         host=args.host, port=args.port, state=args.state, seed=args.seed,
-        retry_scale=args.retry_scale, public_url=args.public_url, options=_options(args.option))
+        retry_scale=args.retry_scale, public_url=args.public_url,
+        vendors=tuple(args.vendors.split(",")), options=_options(args.option))
 
 
 def _options(pairs):

@@ -9,11 +9,9 @@ import time
 from aiohttp import web
 
 from . import admin
-from .context import Context
+from .context import VENDORS, Context
 
 _logger = logging.getLogger(__name__)
-
-VENDORS = ("salesforce", "hubspot", "stripe")
 
 #: Largest request body taken from a client; the vendors' own limits are lower or equal.
 MAX_BODY = 160 * 1024 * 1024
@@ -21,10 +19,10 @@ MAX_BODY = 160 * 1024 * 1024
 CONTEXT = web.AppKey("context", Context)
 
 
-def load_vendors():
-    """Return ``{vendor: package}`` for the vendor packages that are present."""
+def load_vendors(wanted):
+    """Return ``{vendor: package}`` for the wanted vendor packages that are present."""
     vendors = {}
-    for name in VENDORS:
+    for name in wanted:
         module = f"{__package__}.{name}"
         try:
             vendors[name] = importlib.import_module(module)
@@ -37,10 +35,10 @@ def load_vendors():
 def build(config):
     """Return the application, with state loaded and, when it is new, seeded."""
     ctx = Context.create(config)
-    vendors = load_vendors()
+    vendors = load_vendors(config.vendors)
     app = web.Application(middlewares=[_middleware(ctx)], client_max_size=MAX_BODY)
     app[CONTEXT] = ctx
-    for name, package in vendors.items():
+    for package in vendors.values():
         if hasattr(package, "setup"):
             package.setup(ctx)
     admin.seed(ctx, vendors, config.seed, only_new=True)

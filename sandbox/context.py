@@ -9,6 +9,9 @@ from .store import SECRETS, Store
 from .webhooks import Webhooks
 
 
+VENDORS = ("salesforce", "hubspot", "stripe")
+
+
 @dataclasses.dataclass
 class Config:
     """Start options, as given on the command line."""
@@ -21,6 +24,8 @@ class Config:
     retry_scale: float = 1.0
     #: Base URL that clients use, when it differs from what their Host header says.
     public_url: str | None = None
+    #: Vendors to serve.
+    vendors: tuple = VENDORS
     #: Vendor-specific options ``{vendor: {name: value}}``, from ``--option vendor.name=value``.
     options: dict = dataclasses.field(default_factory=dict)
 
@@ -39,6 +44,8 @@ class Context:
     faults: Faults
     webhooks: Webhooks
     calls: CallLog
+    #: A place for each vendor's own long-lived object: ``ctx.parts["salesforce"] = org``.
+    parts: dict = dataclasses.field(default_factory=dict)
 
     @classmethod
     def create(cls, config):

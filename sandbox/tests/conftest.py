@@ -1,5 +1,9 @@
-"""Fixtures: a real sandbox process on a free loopback port, and a client of its admin API."""
+"""Fixtures: a real sandbox process on a free loopback port, and a client of its admin API.
 
+``SANDBOX_TEST_VENDORS=salesforce`` serves only that vendor.
+"""
+
+import os
 import pathlib
 import socket
 import subprocess
@@ -38,6 +42,8 @@ class Sandbox:
     def start(self):
         """Start the process and wait until it answers; returns self."""
         command = [sys.executable, "-m", "sandbox", "--port", str(self.port), *self.arguments]
+        if os.environ.get("SANDBOX_TEST_VENDORS"):
+            command += ["--vendors", os.environ["SANDBOX_TEST_VENDORS"]]
         if self.state:
             command += ["--state", str(self.state)]
         self.process = subprocess.Popen(command, cwd=ROOT)
@@ -131,3 +137,61 @@ def shared_data():
             pytest.skip(f"shared data file {name} is not present")
         return found
     return path
+
+
+class SalesforceSession:
+    """A connected Salesforce client for tests, thin on purpose: it hides nothing."""
+
+    def __init__(self, sandbox, version="67.0"):
+        self.sandbox, self.root = sandbox, sandbox.url + "/salesforce"
+        self.base = f"{self.root}/services/data/v{version}"
+        self.http = requests.Session()
+        self.credentials = sandbox.admin("GET", "credentials")["salesforce"]
+        reply = self.token(grant_type="client_credentials", client_id=self.credentials["client_id"],
+                           client_secret=self.credentials["client_secret"])
+        self.access_token = reply.json()["access_token"]
+        self.http.headers["Authorization"] = "Bearer " + self.access_token
+
+    def token(self, **form):
+        """Call the token endpoint."""
+        return requests.post(self.root + "/services/oauth2/token", data=form, timeout=10)
+
+    def call(self, method, path, **keywords):
+        """Call a resource below the version; returns the response."""
+        return self.http.request(method, f"{self.base}/{path}", timeout=30, **keywords)
+
+    def query(self, soql, **keywords):
+        """Run SOQL that must succeed; returns the body."""
+        response = self.call("GET", "query", params={"q": soql}, **keywords)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    def create(self, name, **values):
+        """Insert a record that must be accepted; returns its id."""
+        response = self.call("POST", f"sobjects/{name}", json=values)
+        assert response.status_code == 201, response.text
+        return response.json()["id"]
+
+    def get(self, name, record_id):
+        """Return a record that must exist."""
+        response = self.call("GET", f"sobjects/{name}/{record_id}")
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    def error(self, method, path, **keywords):
+        """Return ``(status, errorCode)`` of a call that must fail."""
+        response = self.call(method, path, **keywords)
+        assert response.status_code >= 300, response.text
+        return response.status_code, response.json()[0]["errorCode"]
+
+
+@pytest.fixture
+def sf(sandbox):
+    """A connected Salesforce client; records are what earlier tests left."""
+    return SalesforceSession(sandbox)
+
+
+@pytest.fixture
+def fresh_sf(fresh_sandbox):
+    """A connected Salesforce client on a freshly seeded sandbox."""
+    return SalesforceSession(fresh_sandbox)
