@@ -194,6 +194,8 @@ def ensure_core() -> None:
         return
     building = f"{CORE}_building"
     drop(building)
+    # Odoo would create it, too, but asks for extensions that the embedded PostgreSQL lacks.
+    postgres.query(f"CREATE DATABASE {_name(building)} ENCODING 'UTF8' LC_COLLATE 'C' TEMPLATE template0")
     shell.need_space(paths.STATE, 1.0)
     with step(f"Installing Odoo's own modules with demo data: {', '.join(wanted)} (about two minutes)"):
         _install(building, f"--init={','.join(wanted)}", "--with-demo")

@@ -37,6 +37,8 @@ ICON_FONT = "fonts-font-awesome"
 ICON_FONT_VERSION = "4.7"
 ICON_FONT_SUITES = ("trixie", "bookworm")
 
+_LEFT_OUT = ("mail/static/lib/selfie_segmentation/selfie_segmentation.js",)
+
 KEYRINGS = (
     "/usr/share/keyrings/debian-archive-keyring.gpg",
     "/usr/share/keyrings/debian-archive-keyring.pgp",
@@ -94,7 +96,22 @@ def ensure() -> Source:
     if not os.environ.get("Q2C_ODOO") and not paths.ODOO.is_dir():
         with step("Getting Odoo 19 Community (about 130 MB) with this machine's apt"):
             _fetch()
-    return locate()
+    source = locate()
+    if paths.ODOO in source.path.parents:
+        _fill_gaps(source)
+    return source
+
+
+def _fill_gaps(source: Source) -> None:
+    """Put an empty file where Debian left a library out that Odoo's pages name.
+
+    Without it every page of the web client reports an error in the browser. It
+    blurs the background in video calls, which is all that is lost.
+    """
+    for name in _LEFT_OUT:
+        file = source.path / "odoo" / "addons" / name
+        if not file.exists():
+            markers.write_atomically(file, "// Not part of Debian's package of Odoo.\n")
 
 
 def _fetch() -> None:

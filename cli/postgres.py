@@ -29,7 +29,7 @@ SUPERUSER = "postgres"
 #: does not mistake our own server for one that the user named.
 EMBEDDED = "Q2C_POSTGRES_EMBEDDED"
 
-_VARIABLES = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGUSER", "PGSERVICE", "PGDATABASE")
+_VARIABLES = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGUSER", "PGSERVICE")
 
 #: A crash of the server loses nothing (every commit reaches the kernel); only a
 #: crash of the machine may. That is right for a demo and for tests, and makes
@@ -62,12 +62,13 @@ def is_external() -> bool:
 def environment() -> dict[str, str]:
     """This process's environment with what a client of the database needs."""
     env = dict(os.environ)
+    # Odoo would take it for the name of its own database.
+    env.pop("PGDATABASE", None)
     if is_external():
-        env.setdefault("PGDATABASE", "postgres")
         return env
     for name in _VARIABLES:
         env.pop(name, None)
-    env.update(PGHOST=str(_layout().socket), PGPORT=PORT, PGUSER=ROLE, PGDATABASE="postgres")
+    env.update(PGHOST=str(_layout().socket), PGPORT=PORT, PGUSER=ROLE)
     env[EMBEDDED] = "1"
     return env
 
