@@ -1,4 +1,5 @@
 import json
+from datetime import datetime, timezone
 
 from odoo import api, fields, models
 
@@ -62,7 +63,7 @@ class SyncChange(models.Model):
         """
         if not rows:
             return
-        now = fields.Datetime.now()
+        now = datetime.now(timezone.utc).replace(tzinfo=None)
         columns = (
             "job_id, run_id, flow_id, mapping_id, connection_id, company_id, direction, operation, "
             "verdict, model, res_id, record_name, remote_object, external_id, values, "

@@ -1,12 +1,12 @@
 import json
 import traceback as tb
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 
 from odoo import _, api, fields, models
 from odoo.exceptions import UserError
 
-from ..lib.errors import ERROR_CLASSES, Bug, Recovery, SyncError, WorkerKilled
+from ..lib.errors import ERROR_CLASSES, Bug, DataInvalid, Recovery, SyncError, WorkerKilled
 from ..lib.retry import decide
 
 MAX_CRASHES = 3  # a job that killed its worker so often is parked
@@ -125,7 +125,7 @@ class SyncJob(models.Model):
         unique = {spec["idempotency_key"]: spec for spec in specs}
         if not unique:
             return []
-        now = fields.Datetime.now()
+        now = _now()
         self.env.flush_all()
         rows = self.env.cr.execute_values(
             """
@@ -238,7 +238,8 @@ class SyncJob(models.Model):
 
         :return: the claimed jobs, oldest first; empty when nothing is due.
         """
-        now = fields.Datetime.now()
+        self.env.flush_all()
+        now = _now()
         self.env.cr.execute(self._SQL_MOST_URGENT, [now])
         head = self.env.cr.fetchone()
         if not head:
@@ -324,7 +325,7 @@ class SyncJob(models.Model):
 
         :param delays: `{job: seconds}`.
         """
-        now = fields.Datetime.now()
+        now = _now()
         pending = {
             job.idempotency_key
             for job in self.search(
@@ -366,7 +367,7 @@ class SyncJob(models.Model):
     def _settle_done(self, pairs):
         if not pairs:
             return
-        now = fields.Datetime.now()
+        now = _now()
         self.env.flush_all()
         self.env.cr.execute_values(
             """
@@ -420,7 +421,7 @@ class SyncJob(models.Model):
                 self.connection_id._pause_on_auth(error)
                 self.env["sync.exception"]._raise_for_connection(self.connection_id, error)
             return
-        self.write({"state": "failed", "done_at": fields.Datetime.now()})
+        self.write({"state": "failed", "done_at": _now()})
         self.exception_id = self.env["sync.exception"]._raise_for_job(self, error)
         self._replace_failed(_("Failed again later"))
 
@@ -429,8 +430,6 @@ class SyncJob(models.Model):
             return error
         subject = self.name
         if isinstance(error, UserError):
-            from ..lib.errors import DataInvalid
-
             wrapped = DataInvalid(_("%(job)s: Odoo refused it: %(error)s", job=subject, error=error))
         else:
             wrapped = Bug(
@@ -458,7 +457,7 @@ class SyncJob(models.Model):
         specs = [job._replay_spec() for job in self.filtered(lambda job: job.state == "failed")]
         self._enqueue(specs)
         waiting = self.filtered(lambda job: job.state == "pending")
-        waiting.write({"eta": fields.Datetime.now()})
+        waiting.write({"eta": _now()})
         self.env["sync.lane"]._wake()
         return True
 
@@ -498,6 +497,11 @@ class SyncJob(models.Model):
         """Open the whole story that this job belongs to."""
         self.ensure_one()
         return self.env["sync.trace"]._action(self.correlation_id)
+
+
+def _now():
+    """Return the present moment with its fraction: waits and runs are short."""
+    return datetime.now(timezone.utc).replace(tzinfo=None)
 
 
 def _seconds(start, end):

@@ -1,0 +1,149 @@
+from datetime import timedelta
+
+from psycopg2.errors import UniqueViolation
+
+from odoo import fields
+from odoo.tests import tagged
+from odoo.tools import mute_logger
+
+from .common import ACCOUNT_RULES, SyncCase
+
+
+@tagged("post_install", "-at_install")
+class TestEngineQueue(SyncCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.flow = cls.make_flow(ACCOUNT_RULES)
+
+    def spec(self, key, **vals):
+        return {
+            "flow": self.flow,
+            "kind": "record",
+            "idempotency_key": key,
+            "lane_key": vals.pop("lane_key", key),
+            "remote_object": "Account",
+            "external_id": key,
+            "name": key,
+            **vals,
+        }
+
+    def enqueue(self, *specs):
+        jobs = self.env["sync.job"]._enqueue(list(specs))
+        return self.env["sync.job"].browse([job["id"] for job in jobs])
+
+    def claim(self):
+        return self.env["sync.job"]._claim(self.lane)
+
+    def test_the_same_pending_work_is_one_row(self):
+        first = self.enqueue(self.spec("a"))
+        again = self.enqueue(self.spec("a"), self.spec("a"))
+        self.assertEqual(first, again[:1])
+        self.assertEqual(first.coalesced, 1)
+
+    def test_the_database_refuses_a_second_pending_row(self):
+        job = self.enqueue(self.spec("a"))
+        with mute_logger("odoo.sql_db"), self.assertRaises(UniqueViolation), self.env.cr.savepoint():
+            job.copy_data()
+            self.env.cr.execute(
+                """INSERT INTO sync_job (kind, state, flow_id, idempotency_key, lane_key, eta)
+                   VALUES ('record', 'pending', %s, 'a', 'x', now())""",
+                [self.flow.id],
+            )
+
+    def test_the_database_refuses_two_running_jobs_of_a_record(self):
+        self.enqueue(self.spec("a", lane_key="same"))
+        self.claim()
+        with mute_logger("odoo.sql_db"), self.assertRaises(UniqueViolation), self.env.cr.savepoint():
+            self.env.cr.execute(
+                """INSERT INTO sync_job (kind, state, flow_id, idempotency_key, lane_key, eta)
+                   VALUES ('record', 'running', %s, 'b', 'same', now())""",
+                [self.flow.id],
+            )
+
+    def test_work_that_arrives_while_it_runs_waits_and_runs_after(self):
+        self.enqueue(self.spec("a"))
+        running = self.claim()
+        later = self.enqueue(self.spec("a"))
+        self.assertNotEqual(running, later)
+        self.assertFalse(self.claim(), "the record is being worked on")
+        running._settle_done([])
+        running.state = "done"
+        self.assertEqual(self.claim(), later)
+
+    def test_one_job_of_a_lane_key_at_a_time_in_order(self):
+        jobs = self.enqueue(*[self.spec(f"k{n}", lane_key="same") for n in range(3)])
+        self.assertEqual(self.claim(), jobs[0])
+        self.assertFalse(self.claim())
+
+    def test_urgent_work_overtakes_a_backlog(self):
+        self.enqueue(*[self.spec(f"slow{n}", priority=90) for n in range(200)])
+        urgent = self.enqueue(self.spec("urgent", priority=1))
+        self.assertEqual(self.claim()[:1], urgent)
+
+    def test_work_of_the_future_waits(self):
+        self.enqueue(self.spec("a", eta=fields.Datetime.now() + timedelta(hours=1)))
+        self.assertFalse(self.claim())
+
+    def test_paused_flow_and_connection_hold_their_jobs(self):
+        self.enqueue(self.spec("a"))
+        self.flow.paused = True
+        self.assertFalse(self.claim())
+        self.flow.paused = False
+        self.connection.action_pause()
+        self.assertFalse(self.claim())
+        self.connection.action_resume()
+        self.assertTrue(self.claim())
+
+    def test_a_job_waits_for_the_one_it_depends_on(self):
+        first = self.enqueue(self.spec("first", eta=fields.Datetime.now() + timedelta(hours=1)))
+        self.enqueue(self.spec("second", depends_on_id=first.id))
+        self.assertFalse(self.claim())
+        first.state = "done"
+        self.assertEqual(self.claim().external_id, "second")
+
+    def test_a_dead_workers_jobs_return_and_run_alone(self):
+        jobs = self.enqueue(*[self.spec(f"a{n}") for n in range(4)])
+        self.assertEqual(len(self.claim()), 4)
+        self.assertEqual(self.env["sync.job"]._recover(self.lane), 4)
+        self.assertEqual(set(jobs.mapped("state")), {"pending"})
+        self.assertEqual(len(self.claim()), 1, "one of them may have killed the worker")
+
+    def test_a_job_that_keeps_killing_its_worker_is_parked(self):
+        job = self.enqueue(self.spec("poison"))
+        for _crash in range(3):
+            self.claim()
+            self.env["sync.job"]._recover(self.lane)
+        self.assertEqual((job.state, job.error_code), ("failed", "worker_killed"))
+        self.assertEqual(job.exception_id.state, "new")
+
+    def test_a_released_job_gives_way_to_newer_work(self):
+        self.enqueue(self.spec("a"))
+        running = self.claim()
+        newer = self.enqueue(self.spec("a"))
+        running._release()
+        self.assertEqual((running.state, newer.state), ("cancelled", "pending"))
+
+    def test_one_card_for_each_cause(self):
+        for number in range(6):
+            self.remote.put("Account", f"a{number}", Name=f"N{number}", Country="ZZ")
+        self.notify("Account", *[f"a{number}" for number in range(6)])
+        self.run_lane()
+        cards = self.env["sync.exception"].search([("flow_id", "=", self.flow.id)])
+        self.assertEqual(len(cards), 1)
+        self.assertEqual(cards.job_count, 6)
+
+    def test_secrets_are_not_readable_in_the_database(self):
+        self.env.cr.execute(
+            "SELECT secret_tokens FROM sync_connection WHERE id = %s", [self.connection.id]
+        )
+        self.assertNotIn("testcrm-secret", self.env.cr.fetchone()[0])
+
+    def test_a_copied_database_is_refused(self):
+        self.env["ir.config_parameter"].sudo().set_param("database.uuid", "another")
+        self.remote.put("Account", "a1", Name="Copy")
+        self.notify("Account", "a1")
+        self.run_lane()
+        job = self.jobs(external_id="a1")
+        self.assertEqual((job.state, job.error_code), ("failed", "policy_blocked"))
+        self.assertEqual(self.remote.calls["read"], 0)
