@@ -27,23 +27,23 @@ def ensure(dev: bool = False) -> None:
 
     :param bool dev: also install what test, lint and bench need
     """
-    wanted = _digest(RUNTIME), _digest(DEVELOPMENT)
     if not _is_healthy():
         _create()
-    if not (markers.is_current("venv", wanted[0]) or markers.is_current("venv-dev", wanted[1])):
+    wanted = {"venv": _digest(RUNTIME), "venv-dev": _digest(DEVELOPMENT)}
+    if dev and not markers.is_current("venv-dev", wanted["venv-dev"]):
+        with step("Installing the Python packages of Odoo, PostgreSQL, the sandbox and the tests"):
+            _install(DEVELOPMENT)
+        for name, digest in wanted.items():
+            markers.complete(name, digest)
+    elif not markers.is_current("venv", wanted["venv"]):
         with step("Installing the Python packages of Odoo, PostgreSQL and the sandbox"):
             _install(RUNTIME)
-        markers.complete("venv", wanted[0])
-    if dev and not markers.is_current("venv-dev", wanted[1]):
-        with step("Installing the tools for tests and lint"):
-            _install(DEVELOPMENT)
-        markers.complete("venv-dev", wanted[1])
-        markers.complete("venv", wanted[0])
+        markers.complete("venv", wanted["venv"])
 
 
 def _digest(requirements: str) -> str:
     """What an installation depends on: the requirement files and this Python."""
-    names = ["requirements.txt", RUNTIME, "constraints.txt"]
+    names = ["requirements.txt", "requirements-sandbox.txt", RUNTIME, "constraints.txt"]
     if requirements == DEVELOPMENT:
         names.append(DEVELOPMENT)
     files = markers.digest_files(paths.ROOT / name for name in names)
