@@ -82,10 +82,11 @@ class Associations:
             found.append({"category": HUBSPOT_DEFINED, "typeId": primary, "label": "Primary"})
         for type_id, label in LABELLED_TYPES.get((from_type, to_type), {}).items():
             found.append({"category": HUBSPOT_DEFINED, "typeId": type_id, "label": label})
-        for doc in self._store.scan(LABEL):
-            if (doc["from_type"], doc["to_type"]) == (from_type, to_type):
-                found.append({"category": USER_DEFINED, "typeId": doc["type_id"], "label": doc["label"]})
-        return found
+        return found + [
+            {"category": USER_DEFINED, "typeId": doc["type_id"], "label": doc["label"]}
+            for doc in self._store.scan(LABEL)
+            if (doc["from_type"], doc["to_type"]) == (from_type, to_type)
+        ]
 
     def create_label(self, from_type, to_type, label, inverse_label):
         """Define a label in both directions; returns the new types ``[{category, typeId, label}]``."""
@@ -174,10 +175,10 @@ class Associations:
                   [[HUBSPOT_DEFINED, self.primary_id("0-2", child_type)]])
 
     def _check(self, from_type, from_id, to_type, to_id, specs):
+        known = {(e["category"], e["typeId"]) for e in self.labels(from_type, to_type)}
         for type_id, record_id in ((from_type, from_id), (to_type, to_id)):
             if self._portal.records.get(self._portal.schema.type(type_id), record_id) is None:
                 raise not_found(f"No record {record_id} of type {type_id} exists.")
-        known = {(e["category"], e["typeId"]) for e in self.labels(from_type, to_type)}
         for category, type_id in specs:
             if category not in (HUBSPOT_DEFINED, USER_DEFINED, INTEGRATOR_DEFINED):
                 raise bad_request(f"Invalid association category {category}.")

@@ -172,6 +172,8 @@ class ObjectsApi:
         id_properties = {entry.get("idProperty") for entry in inputs}
         if len(id_properties) > 1 or None in id_properties:
             raise bad_request("Every input must have the same idProperty.")
+        if inputs:
+            self.records.find(object_type, "", inputs[0]["idProperty"])  # refuses what is not unique
         self._refuse_duplicates(call)
 
         def one(entry):

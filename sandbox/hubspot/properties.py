@@ -56,9 +56,12 @@ TABLES = {
         "company": "string/text Company name",
         "jobtitle": "string/text Job title",
         "salutation": "string/text Salutation",
-        "hs_language": "enumeration/select Preferred language [en=English, de=German, fr=French, es=Spanish, nl=Dutch]",
+        "hs_language": (
+            "enumeration/select Preferred language [en=English, de=German, fr=French, es=Spanish, nl=Dutch]"),
         "lifecyclestage": _LIFECYCLE,
-        "hs_lead_status": "enumeration/radio Lead status [NEW=New, OPEN=Open, IN_PROGRESS=In progress, CONNECTED=Connected, UNQUALIFIED=Unqualified]",
+        "hs_lead_status": (
+            "enumeration/radio Lead status [NEW=New, OPEN=Open, IN_PROGRESS=In progress,"
+            " CONNECTED=Connected, UNQUALIFIED=Unqualified]"),
         "hs_additional_emails": "string/text Additional email addresses",
         "associatedcompanyid": "!number/number Primary associated company ID",
         "hs_calculated_merged_vids": "!enumeration/text Merged contact IDs",
@@ -70,8 +73,14 @@ TABLES = {
         "name": "string/text Company name",
         "domain": "string/text Company domain name",
         "address2": "string/text Street address 2",
-        "industry": "enumeration/select Industry [COMPUTER_SOFTWARE=Computer software, MACHINERY=Machinery, RETAIL=Retail, LOGISTICS_AND_SUPPLY_CHAIN=Logistics and supply chain, FOOD_PRODUCTION=Food production, RENEWABLES_ENVIRONMENT=Renewables and environment, HOSPITAL_HEALTH_CARE=Hospital and health care]",
-        "type": "enumeration/select Type [PROSPECT=Prospect, PARTNER=Partner, RESELLER=Reseller, VENDOR=Vendor, OTHER=Other]",
+        "industry": (
+            "enumeration/select Industry [COMPUTER_SOFTWARE=Computer software, MACHINERY=Machinery,"
+            " RETAIL=Retail, LOGISTICS_AND_SUPPLY_CHAIN=Logistics and supply chain,"
+            " FOOD_PRODUCTION=Food production, RENEWABLES_ENVIRONMENT=Renewables and environment,"
+            " HOSPITAL_HEALTH_CARE=Hospital and health care]"),
+        "type": (
+            "enumeration/select Type [PROSPECT=Prospect, PARTNER=Partner, RESELLER=Reseller, VENDOR=Vendor,"
+            " OTHER=Other]"),
         "annualrevenue": "number/number Annual revenue",
         "numberofemployees": "number/number Number of employees",
         "description": "string/textarea Description",
@@ -89,7 +98,8 @@ TABLES = {
         "pipeline": "@enumeration/select Pipeline",
         "closedate": "datetime/date Close date",
         "deal_currency_code": "@enumeration/select Currency",
-        "dealtype": "enumeration/radio Deal type [newbusiness=New business, existingbusiness=Existing business]",
+        "dealtype": (
+            "enumeration/radio Deal type [newbusiness=New business, existingbusiness=Existing business]"),
         "description": "string/textarea Deal description",
         "hs_priority": "enumeration/select Priority [low=Low, medium=Medium, high=High]",
         "hs_next_step": "string/text Next step",
@@ -114,7 +124,9 @@ TABLES = {
         "hs_price_eur": "number/number Unit price (EUR)",
         "hs_price_gbp": "number/number Unit price (GBP)",
         "tax": "number/number Tax",
-        "hs_product_type": "enumeration/select Product type [inventory=Inventory, non_inventory=Non-inventory, service=Service]",
+        "hs_product_type": (
+            "enumeration/select Product type [inventory=Inventory, non_inventory=Non-inventory,"
+            " service=Service]"),
         "hs_status": "enumeration/select Status [active=Active, inactive=Inactive]",
         "hs_url": "string/text URL",
         "createdate": "!datetime/date Create date",
@@ -136,7 +148,9 @@ TABLES = {
         "hs_recurring_billing_end_date": "!date/date Billing end date",
         "hs_recurring_billing_number_of_payments": "number/number Number of payments",
         "hs_position_on_quote": "number/number Position on quote",
-        "hs_pricing_model": "enumeration/select Pricing model [flat=Flat, volume=Volume, graduated=Graduated, stairstep=Stairstep]",
+        "hs_pricing_model": (
+            "enumeration/select Pricing model [flat=Flat, volume=Volume, graduated=Graduated,"
+            " stairstep=Stairstep]"),
         "amount": "!number/number Net price",
         "hs_pre_discount_amount": "!number/number Pre-discount amount",
         "hs_total_discount": "!number/number Total discount",
@@ -151,11 +165,14 @@ TABLES = {
         **_EVERY,
         "hs_title": "string/text Quote title",
         "hs_expiration_date": "date/date Expiration date",
-        "hs_status": "enumeration/select Quote status [DRAFT=Draft, APPROVAL_NOT_NEEDED=No approval needed, PENDING_APPROVAL=Pending approval, APPROVED=Approved, REJECTED=Rejected]",
+        "hs_status": (
+            "enumeration/select Quote status [DRAFT=Draft, APPROVAL_NOT_NEEDED=No approval needed,"
+            " PENDING_APPROVAL=Pending approval, APPROVED=Approved, REJECTED=Rejected]"),
         "hs_currency": "@enumeration/select Currency",
         "hs_language": "enumeration/select Language [en=English, de=German, fr=French, es=Spanish]",
         "hs_quote_number": "string/text Quote number",
-        "hs_template_type": "enumeration/select Template type [CUSTOMIZABLE_QUOTE_TEMPLATE=Customisable, CPQ_QUOTE=CPQ quote]",
+        "hs_template_type": (
+            "enumeration/select Template type [CUSTOMIZABLE_QUOTE_TEMPLATE=Customisable, CPQ_QUOTE=CPQ quote]"),
         "hs_terms": "string/textarea Purchase terms",
         "hs_comments": "string/textarea Comments to buyer",
         "hs_sender_firstname": "string/text Sender first name",
@@ -168,14 +185,16 @@ TABLES = {
         "hs_locked": "!bool/booleancheckbox Locked",
         "hs_quote_link": "!string/text Quote link",
         "hs_pdf_download_link": "!string/text PDF download link",
-        "hs_payment_status": "!enumeration/select Payment status [PENDING=Pending, PROCESSING=Processing, PAID=Paid]",
+        "hs_payment_status": (
+            "!enumeration/select Payment status [PENDING=Pending, PROCESSING=Processing, PAID=Paid]"),
         "hs_createdate": "!datetime/date Create date",
         "hs_lastmodifieddate": "!datetime/date Last modified date",
     },
     "invoices": {
         **_EVERY,
         "hs_currency": "@enumeration/select Currency",
-        "hs_invoice_status": "enumeration/select Invoice status [draft=Draft, open=Open, paid=Paid, voided=Voided]",
+        "hs_invoice_status": (
+            "enumeration/select Invoice status [draft=Draft, open=Open, paid=Paid, voided=Voided]"),
         "hs_invoice_billable": "bool/booleancheckbox Billable",
         "hs_invoice_date": "datetime/date Invoice date",
         "hs_due_date": "datetime/date Due date",

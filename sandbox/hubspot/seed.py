@@ -22,26 +22,46 @@ OWNERS = (
 )
 
 COMPANIES = (
-    ("Nordlicht Logistik GmbH", "nordlicht-logistik.example", "Am Sandtorkai 14", "Hamburg", "20457", "Germany", "LOGISTICS_AND_SUPPLY_CHAIN"),
-    ("Weidenhof Molkerei AG", "weidenhof-molkerei.example", "Dorfstraße 3", "Kempten", "87435", "Germany", "FOOD_PRODUCTION"),
-    ("Atelier Brumaire SARL", "atelier-brumaire.example", "12 rue des Tanneurs", "Lyon", "69002", "France", "RETAIL"),
-    ("Fjordkraft Energi AS", "fjordkraft-energi.example", "Strandgaten 7", "Bergen", "5013", "Norway", "RENEWABLES_ENVIRONMENT"),
-    ("Polder Machines BV", "polder-machines.example", "Kanaalweg 88", "Utrecht", "3526 KM", "Netherlands", "MACHINERY"),
-    ("Clinica Belmar SL", "clinica-belmar.example", "Avenida del Puerto 41", "Valencia", "46021", "Spain", "HOSPITAL_HEALTH_CARE"),
-    ("Kestrel Robotics Ltd", "kestrel-robotics.example", "5 Foundry Lane", "Leeds", "LS10 1JR", "United Kingdom", "MACHINERY"),
-    ("Silver Birch Software Inc", "silverbirch-software.example", "400 Harbor Street", "Portland", "97204", "United States", "COMPUTER_SOFTWARE"),
-    ("Torre Alta Vini Srl", "torrealta-vini.example", "Via dei Colli 9", "Verona", "37121", "Italy", "FOOD_PRODUCTION"),
-    ("Lindqvist Möbler AB", "lindqvist-mobler.example", "Fabriksgatan 22", "Göteborg", "411 06", "Sweden", "RETAIL"),
-    ("Hafenblick Hotels GmbH", "hafenblick-hotels.example", "Hafenpromenade 1", "Rostock", "18057", "Germany", "RETAIL"),
-    ("Alpenwerk Präzision AG", "alpenwerk.example", "Industriestrasse 60", "Winterthur", "8404", "Switzerland", "MACHINERY"),
-    ("Cobalt Harbor Shipping LLC", "cobalt-harbor.example", "77 Pier Road", "Baltimore", "21230", "United States", "LOGISTICS_AND_SUPPLY_CHAIN"),
-    ("Verde Campo Foods Lda", "verdecampo.example", "Rua do Mercado 18", "Porto", "4050-292", "Portugal", "FOOD_PRODUCTION"),
-    ("Sternwarte Analytics GmbH", "sternwarte-analytics.example", "Observatoriumsweg 2", "Jena", "07743", "Germany", "COMPUTER_SOFTWARE"),
-    ("Marais Blanc Cosmétiques SA", "marais-blanc.example", "3 quai de la Fosse", "Nantes", "44000", "France", "RETAIL"),
-    ("Granite Peak Outfitters Inc", "granitepeak.example", "910 Summit Avenue", "Boulder", "80302", "United States", "RETAIL"),
-    ("Oosterwind Offshore NV", "oosterwind.example", "Havenlaan 30", "Antwerp", "2030", "Belgium", "RENEWABLES_ENVIRONMENT"),
-    ("Pellinore Medical Ltd", "pellinore-medical.example", "21 Castle Street", "Bristol", "BS1 3XD", "United Kingdom", "HOSPITAL_HEALTH_CARE"),
-    ("Zvezda Print d.o.o.", "zvezda-print.example", "Tržaška cesta 5", "Ljubljana", "1000", "Slovenia", "MACHINERY"),
+    ("Nordlicht Logistik GmbH", "nordlicht-logistik.example", "Am Sandtorkai 14", "Hamburg",
+     "20457", "Germany", "LOGISTICS_AND_SUPPLY_CHAIN"),
+    ("Weidenhof Molkerei AG", "weidenhof-molkerei.example", "Dorfstraße 3", "Kempten",
+     "87435", "Germany", "FOOD_PRODUCTION"),
+    ("Atelier Brumaire SARL", "atelier-brumaire.example", "12 rue des Tanneurs", "Lyon",
+     "69002", "France", "RETAIL"),
+    ("Fjordkraft Energi AS", "fjordkraft-energi.example", "Strandgaten 7", "Bergen",
+     "5013", "Norway", "RENEWABLES_ENVIRONMENT"),
+    ("Polder Machines BV", "polder-machines.example", "Kanaalweg 88", "Utrecht",
+     "3526 KM", "Netherlands", "MACHINERY"),
+    ("Clinica Belmar SL", "clinica-belmar.example", "Avenida del Puerto 41", "Valencia",
+     "46021", "Spain", "HOSPITAL_HEALTH_CARE"),
+    ("Kestrel Robotics Ltd", "kestrel-robotics.example", "5 Foundry Lane", "Leeds",
+     "LS10 1JR", "United Kingdom", "MACHINERY"),
+    ("Silver Birch Software Inc", "silverbirch-software.example", "400 Harbor Street", "Portland",
+     "97204", "United States", "COMPUTER_SOFTWARE"),
+    ("Torre Alta Vini Srl", "torrealta-vini.example", "Via dei Colli 9", "Verona",
+     "37121", "Italy", "FOOD_PRODUCTION"),
+    ("Lindqvist Möbler AB", "lindqvist-mobler.example", "Fabriksgatan 22", "Göteborg",
+     "411 06", "Sweden", "RETAIL"),
+    ("Hafenblick Hotels GmbH", "hafenblick-hotels.example", "Hafenpromenade 1", "Rostock",
+     "18057", "Germany", "RETAIL"),
+    ("Alpenwerk Präzision AG", "alpenwerk.example", "Industriestrasse 60", "Winterthur",
+     "8404", "Switzerland", "MACHINERY"),
+    ("Cobalt Harbor Shipping LLC", "cobalt-harbor.example", "77 Pier Road", "Baltimore",
+     "21230", "United States", "LOGISTICS_AND_SUPPLY_CHAIN"),
+    ("Verde Campo Foods Lda", "verdecampo.example", "Rua do Mercado 18", "Porto",
+     "4050-292", "Portugal", "FOOD_PRODUCTION"),
+    ("Sternwarte Analytics GmbH", "sternwarte-analytics.example", "Observatoriumsweg 2", "Jena",
+     "07743", "Germany", "COMPUTER_SOFTWARE"),
+    ("Marais Blanc Cosmétiques SA", "marais-blanc.example", "3 quai de la Fosse", "Nantes",
+     "44000", "France", "RETAIL"),
+    ("Granite Peak Outfitters Inc", "granitepeak.example", "910 Summit Avenue", "Boulder",
+     "80302", "United States", "RETAIL"),
+    ("Oosterwind Offshore NV", "oosterwind.example", "Havenlaan 30", "Antwerp",
+     "2030", "Belgium", "RENEWABLES_ENVIRONMENT"),
+    ("Pellinore Medical Ltd", "pellinore-medical.example", "21 Castle Street", "Bristol",
+     "BS1 3XD", "United Kingdom", "HOSPITAL_HEALTH_CARE"),
+    ("Zvezda Print d.o.o.", "zvezda-print.example", "Tržaška cesta 5", "Ljubljana",
+     "1000", "Slovenia", "MACHINERY"),
 )
 
 PEOPLE = (
@@ -82,9 +102,9 @@ def seed(portal, profile):
     portal.pipelines.seed()
     for owner in OWNERS:
         portal.directory.add_owner(*owner)
-    portal.directory.add_tax_rate(stories.SALES_TAX, "Sales Tax 15%", Decimal("15"))
+    portal.directory.add_tax_rate(stories.SALES_TAX, "Sales Tax 15%", Decimal(15))
     portal.directory.add_tax_rate(stories.UNMAPPED_TAX, "Regional Levy 7.5%", Decimal("7.5"))
-    portal.directory.add_tax_rate(stories.ZERO_TAX, "Tax exempt 0%", Decimal("0"))
+    portal.directory.add_tax_rate(stories.ZERO_TAX, "Tax exempt 0%", Decimal(0))
     if profile == "demo":
         _demo(portal)
 
