@@ -1,0 +1,337 @@
+"""The test suite that every connector inherits.
+
+A connector's test mixes `ConnectorConformance` into a `SandboxCase` and tells
+how to make things happen on the remote side. Everything goes over real HTTP to
+a sandbox process that speaks the provider's protocol.
+"""
+
+import unittest
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from odoo.exceptions import ValidationError
+from odoo.tests import TransactionCase, tagged
+
+from ..lib.declarations import Receipt, WebhookRequest, Write
+from ..lib.errors import AuthFailed, RateLimited, SyncError, Transient
+
+try:
+    from tests.support.servers import Sandbox
+except ImportError:  # installed without the repository's test support
+    Sandbox = None
+
+_running = {}
+
+
+def shared_sandbox():
+    """Return the sandbox process that all connector tests of this run share."""
+    if Sandbox is None:
+        raise unittest.SkipTest("the sandbox is only in the repository, not in an installed module")
+    if "sandbox" not in _running:
+        folder = TemporaryDirectory(prefix="sandbox-")  # removed with the interpreter
+        _running["folder"] = folder
+        _running["sandbox"] = Sandbox(Path(folder.name), ["--retry-scale", "0.001"])
+        _running["sandbox"].start()
+    return _running["sandbox"]
+
+
+@tagged("post_install", "-at_install")
+class SandboxCase(TransactionCase):
+    """A connection to the sandbox, connected with real authentication.
+
+    Subclasses set `provider` and `api_version` and implement `credentials`.
+    """
+
+    provider = ""
+    api_version = ""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.sandbox = shared_sandbox()
+        cls.admin = cls.sandbox.admin
+        cls.env["sync.lane"]._ensure_lanes()
+        cls.lane = cls.env["sync.lane"].search([], limit=1)
+        cls.connection = cls.env["sync.connection"].create(cls.connection_values())
+        cls.connection._store_credentials(cls.credentials())
+        cls.connection.action_connect()
+        cls.connector = cls.connection._connector()
+
+    @classmethod
+    def connection_values(cls):
+        """Return the values of the connection."""
+        return {
+            "name": f"Test {cls.provider}",
+            "provider": cls.provider,
+            "base_url": f"{cls.sandbox.url}/{cls.provider}",
+            "api_version": cls.api_version,
+        }
+
+    @classmethod
+    def credentials(cls):
+        """Return the credentials as `_store_credentials` takes them."""
+        raise NotImplementedError
+
+    def setUp(self):
+        super().setUp()
+        self.admin.delete("/faults")
+        self.addCleanup(self.admin.delete, "/faults")
+
+    def fault(self, kind, **parameters):
+        """Prepare a fault for the next call of this provider."""
+        return self.admin.post("/faults", {"vendor": self.provider, "kind": kind, "times": 1, **parameters})
+
+    def run_lane(self):
+        """Run everything that is due; returns the number of jobs."""
+        self.env.cr.precommit.run()
+        total = 0
+        while processed := self.lane._run_once():
+            total += processed
+            self.env.cr.precommit.run()
+        return total
+
+
+class ConnectorConformance:
+    """What every connector must do; mixed into a `SandboxCase`."""
+
+    #: an object that can be read and polled
+    readable = ""
+    #: an object that can be written, and one of its fields
+    writable = ""
+    writable_field = ""
+
+    # === How to make things happen at the provider; implemented by each ===#
+
+    def remote_create(self, count):
+        """Make records of `readable` at the provider; return their ids."""
+        raise NotImplementedError
+
+    def remote_change(self, external_id):
+        """Change a record of `readable` at the provider."""
+        raise NotImplementedError
+
+    def remote_delete(self, external_id):
+        """Delete a record of `readable` at the provider."""
+        raise NotImplementedError
+
+    def remote_value(self, external_id):
+        """Return the present value of `writable_field` of a record of `writable`."""
+        raise NotImplementedError
+
+    def genuine_delivery(self) -> WebhookRequest:
+        """Return a delivery as the provider would send it for one change."""
+        raise NotImplementedError
+
+    def wrong_credentials(self):
+        """Return credentials that look right and are refused."""
+        raise NotImplementedError
+
+    # === Declarations ===#
+
+    def test_declared_objects_are_complete(self):
+        objects = self.connector._objects()
+        self.assertTrue(objects)
+        names = [declared.name for declared in objects]
+        self.assertEqual(len(names), len(set(names)))
+        for declared in objects:
+            self.assertTrue(declared.label)
+            self.assertGreater(declared.read_batch, 0)
+            self.assertGreater(declared.write_batch, 0)
+
+    def test_credentials_are_declared(self):
+        declared = self.connector._credential_fields()
+        self.assertLessEqual(set(self.credentials()), set(declared))
+        for spec in declared.values():
+            self.assertTrue(spec["label"])
+
+    def test_shipped_flows_install_once_and_are_off(self):
+        flows = self.env["sync.flow.template"]._install(self.connection)
+        self.assertTrue(flows)
+        again = self.env["sync.flow.template"]._install(self.connection)
+        self.assertEqual(flows, again)
+        self.assertEqual(set(flows.mapped("mode")), {"off"})
+        for flow in flows.filtered(lambda flow: flow._needs_mapping()):
+            self.assertTrue(flow.mapping_id.rule_ids, flow.name)
+
+    def test_only_the_providers_hosts_are_allowed(self):
+        for url in ("https://attacker.example/x", "http://169.254.169.254/latest", "ftp://127.0.0.1/"):
+            with self.assertRaises(ValidationError), self.env.cr.savepoint():
+                self.connection.write({"environment": "production", "base_url": url})
+
+    # === Account ===#
+
+    def test_connected_to_a_known_account(self):
+        self.assertEqual(self.connection.state, "connected")
+        self.assertTrue(self.connection.account_external_id)
+        self.assertTrue(self.connection.account_name)
+
+    def test_wrong_credentials_are_refused_as_such(self):
+        other = self.connection.copy({"name": "Wrong"})
+        other._store_credentials(self.wrong_credentials())
+        with self.assertRaises(AuthFailed):
+            self.connector._authenticate(other)
+
+    # === Reading ===#
+
+    def test_reads_many_in_any_order_each_once(self):
+        ids = self.remote_create(7)
+        documents = self.connector._read(self.connection, self.readable, ids)
+        self.assertEqual(sorted(doc.external_id for doc in documents), sorted(ids))
+        self.assertFalse(any(doc.deleted for doc in documents))
+
+    def test_a_deleted_record_is_said_to_be_deleted(self):
+        keep, gone = self.remote_create(2)
+        self.remote_delete(gone)
+        documents = self.connector._read(self.connection, self.readable, [keep, gone])
+        found = {doc.external_id: doc.deleted for doc in documents}
+        self.assertFalse(found[keep])
+        self.assertTrue(found.get(gone, True))
+
+    def test_versions_sort_in_time_order(self):
+        (external_id,) = self.remote_create(1)
+        before = self.connector._read(self.connection, self.readable, [external_id])[0].version
+        self.remote_change(external_id)
+        after = self.connector._read(self.connection, self.readable, [external_id])[0].version
+        self.assertTrue(not before or after > before, (before, after))
+
+    # === Polling ===#
+
+    def poll_all(self, cursor=""):
+        """Return `{id: version}` and the last cursor of a whole poll."""
+        flow = self.env["sync.flow"].new(
+            {"connection_id": self.connection.id, "remote_object": self.readable}
+        )
+        seen = {}
+        for _page in range(200):
+            page = self.connector._poll(self.connection, flow, cursor)
+            seen.update({ref.external_id: ref.version for ref in page.refs})
+            cursor = page.cursor
+            if page.done:
+                return seen, cursor
+        self.fail("the poll does not end")
+
+    def test_a_poll_sees_everything_and_ends(self):
+        ids = self.remote_create(25)
+        seen, _cursor = self.poll_all()
+        self.assertLessEqual(set(ids), set(seen))
+
+    def test_a_later_poll_sees_what_changed_since(self):
+        first, second = self.remote_create(2)
+        _seen, cursor = self.poll_all()
+        self.remote_change(second)
+        (third,) = self.remote_create(1)
+        seen, _cursor = self.poll_all(cursor)
+        self.assertLessEqual({second, third}, set(seen))
+
+    # === Writing ===#
+
+    def test_writes_many_and_answers_for_each(self):
+        if not self.writable:
+            self.skipTest("this connector writes nothing generically")
+        ids = self.remote_create(3)
+        writes = [
+            Write(number, external_id, {self.writable_field: f"value {number}"}, f"conformance-{external_id}")
+            for number, external_id in enumerate(ids)
+        ]
+        results = {result.key: result for result in self.connector._push(self.connection, self.writable, writes)}
+        self.assertEqual(set(results), {0, 1, 2})
+        for number, external_id in enumerate(ids):
+            self.assertIsNone(results[number].error)
+            self.assertEqual(results[number].external_id, external_id)
+            self.assertEqual(self.remote_value(external_id), f"value {number}")
+
+    def test_one_refused_record_does_not_fail_the_others(self):
+        if not self.writable:
+            self.skipTest("this connector writes nothing generically")
+        good, bad = self.remote_create(2)
+        writes = [
+            Write(1, good, {self.writable_field: "good"}, f"conformance-good-{good}"),
+            Write(2, bad, {"no_such_field__x": "bad"}, f"conformance-bad-{bad}"),
+        ]
+        results = {result.key: result for result in self.connector._push(self.connection, self.writable, writes)}
+        self.assertIsNone(results[1].error)
+        self.assertIsInstance(results[2].error, SyncError)
+        self.assertEqual(self.remote_value(good), "good")
+
+    # === Failures are classified ===#
+
+    def read_one(self):
+        """Do any read, for fault tests."""
+        (external_id,) = self.remote_create(1)
+        return lambda: self.connector._read(self.connection, self.readable, [external_id])
+
+    def test_a_server_error_is_transient(self):
+        read = self.read_one()
+        self.fault("status", status=503, times=10)
+        with self.assertRaises(Transient):
+            read()
+
+    def test_a_cut_line_is_transient(self):
+        read = self.read_one()
+        self.fault("drop_before", times=10)
+        with self.assertRaises(Transient):
+            read()
+
+    def test_half_an_answer_is_transient(self):
+        read = self.read_one()
+        self.fault("truncate", times=10)
+        with self.assertRaises(Transient):
+            read()
+
+    def test_a_rate_limit_carries_the_vendors_wait(self):
+        read = self.read_one()
+        self.fault("status", status=429, retry_after=7, times=10)
+        with self.assertRaises(RateLimited) as caught:
+            read()
+        self.assertGreater(caught.exception.retry_after or 0, 0)
+
+    def test_errors_never_show_credentials(self):
+        read = self.read_one()
+        self.fault("status", status=500, times=10)
+        try:
+            read()
+        except SyncError as error:
+            text = f"{error.message} {error.hint} {error.problems}"
+            for secret in self.credentials().values():
+                self.assertNotIn(str(secret)[:200], text)
+
+    # === Webhooks ===#
+
+    def receive(self, request) -> Receipt:
+        """Judge a delivery as the controller does."""
+        return self.connector._receive(self.connection, request)
+
+    def test_a_genuine_delivery_is_accepted(self):
+        receipt = self.receive(self.genuine_delivery())
+        self.assertTrue(receipt.accepted, receipt.reason)
+        self.assertEqual(receipt.http_status // 100, 2)
+        self.assertTrue(all(note.source_id for note in receipt.notifications))
+        self.assertTrue(any(note.external_id for note in receipt.notifications))
+
+    def test_the_same_delivery_has_the_same_source_ids(self):
+        request = self.genuine_delivery()
+        first, second = self.receive(request), self.receive(request)
+        self.assertEqual(
+            [note.source_id for note in first.notifications],
+            [note.source_id for note in second.notifications],
+        )
+
+    def test_garbage_is_refused(self):
+        request = self.genuine_delivery()
+        for body in (b"", b"{", b"<a>", b"\xff\xfe\x00", b"[]" * 10):
+            receipt = self.receive(replace(request, body=body))
+            self.assertFalse(receipt.accepted, body)
+            self.assertEqual(receipt.http_status // 100, 4)
+
+    def test_a_delivery_of_another_account_is_refused(self):
+        request = self.genuine_delivery()
+        self.connection.account_external_id = "somebody-else"
+        self.assertFalse(self.receive(request).accepted)
+
+    # === Schema ===#
+
+    def test_fields_are_described(self):
+        described = {field.name: field for field in self.connector._describe(self.connection, self.readable)}
+        self.assertGreater(len(described), 3)
+        self.assertTrue(all(field.label and field.type for field in described.values()))
