@@ -223,12 +223,14 @@ class Associations:
     def _announce(self, from_type, from_id, to_type, to_id, source, removed):
         if not self._portal.events.listening(source):
             return
+        child = (from_type, from_id, to_id) if to_type == "0-2" else (to_type, to_id, from_id)
+        is_primary = not removed and "0-2" in (from_type, to_type) and (
+            self.primary(child[0], child[1], "0-2") == child[2])
         for a_type, a_id, b_type, b_id in (
                 (from_type, from_id, to_type, to_id), (to_type, to_id, from_type, from_id)):
-            primary = self.primary(a_type, a_id, b_type) == b_id if not removed else False
             self._portal.events.associated(
                 self._portal.schema.type(a_type), a_id, self._portal.schema.type(b_type), b_id,
-                removed, primary, source)
+                removed, is_primary, source)
 
     def _after_change(self, from_type, from_id, to_type, to_id):
         """Lines that come or go change the amount of their quote."""
