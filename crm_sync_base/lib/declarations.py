@@ -7,9 +7,10 @@ values below, so that either side can be read, tested and replaced alone.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Callable
+from typing import Any
 
 from .errors import SyncError
 

@@ -7,10 +7,11 @@ to `resolve`; `difference` then says what would change.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Iterable, Iterator
+from typing import Any
 
 from . import paths
 from .errors import DataInvalid, MappingMissing, NotReady, SyncError
@@ -32,7 +33,7 @@ class Rule:
     is_key: bool = False  #: identifies an existing record that is not bound yet
     comodel: str = ""
     is_many: bool = False  #: the target holds several records
-    children: tuple["Rule", ...] = ()  #: rules of each line, for collections
+    children: tuple[Rule, ...] = ()  #: rules of each line, for collections
     child_key: str = ""  #: path of a line's own external id
     child_object: str = ""  #: remote object of a line
 

@@ -1,5 +1,4 @@
 import psycopg2
-
 from odoo import _, fields, models
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
@@ -377,7 +376,7 @@ class SyncHandlerInbound(models.AbstractModel):
                 flow.connection_id, flow.remote_object, records
             )
             by_value = {}
-            for record in records.filtered(lambda record: record.id not in taken):
+            for record in records.browse(set(records._ids) - set(taken)):
                 by_value.setdefault(record[rule.target], []).append(record)
             for unit, value in candidates.items():
                 self._match_one(unit, rule, by_value.get(value, []))

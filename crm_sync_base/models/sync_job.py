@@ -318,7 +318,7 @@ class SyncJob(models.Model):
 
     def _release(self, delay=0.0):
         """Give claimed jobs back without blame (a race, a restart)."""
-        self._requeue({job: delay for job in self})
+        self._requeue(dict.fromkeys(self, delay))
 
     def _requeue(self, delays):
         """Put jobs back to pending; one whose work is pending anyway is replaced.

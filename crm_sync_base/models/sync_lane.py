@@ -2,7 +2,6 @@ import logging
 import time
 
 import psycopg2
-
 from odoo import _, api, fields, models, modules
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
@@ -139,7 +138,7 @@ class SyncLane(models.Model):
             self._rollback()
             jobs._release(delay=0.1)
             self._commit()
-        except Exception as error:  # noqa: BLE001 (the job ledger is where it goes)
+        except Exception as error:
             self._rollback()
             if not isinstance(error, SyncError):
                 _logger.exception("Synchronisation: batch of %s failed", flow.display_name)

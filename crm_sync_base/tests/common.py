@@ -12,7 +12,6 @@ import os
 from collections import Counter
 
 from cryptography.fernet import Fernet
-
 from odoo import models
 from odoo.orm.model_classes import add_to_registry
 from odoo.tests import TransactionCase, tagged
@@ -73,7 +72,7 @@ class TestCrm:
 REMOTE = TestCrm()
 
 
-def _build_connector():
+def _build_connector():  # noqa: C901 (a class with many small methods)
     """Return the connector's model class, to be added to a registry by hand."""
 
     class SyncConnectorTestcrm(models.AbstractModel):

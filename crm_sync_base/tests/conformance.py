@@ -209,7 +209,7 @@ class ConnectorConformance:
             cursor = page.cursor
             if page.done:
                 return seen, cursor
-        self.fail("the poll does not end")
+        raise AssertionError("the poll does not end")
 
     def test_a_poll_sees_everything_and_ends(self):
         ids = self.remote_create(25)
@@ -217,7 +217,7 @@ class ConnectorConformance:
         self.assertLessEqual(set(ids), set(seen))
 
     def test_a_later_poll_sees_what_changed_since(self):
-        first, second = self.remote_create(2)
+        _first, second = self.remote_create(2)
         _seen, cursor = self.poll_all()
         self.remote_change(second)
         (third,) = self.remote_create(1)

@@ -1,10 +1,9 @@
 from datetime import timedelta
 
-from psycopg2.errors import UniqueViolation
-
 from odoo import fields
 from odoo.tests import tagged
 from odoo.tools import mute_logger
+from psycopg2.errors import UniqueViolation
 
 from .common import ACCOUNT_RULES, SyncCase
 
