@@ -39,7 +39,8 @@ def setup(ctx) -> None:
 
 def seed(ctx, profile: str) -> None:
     """Fill an empty account, see `seed.py`."""
-    account, _api = _parts[id(ctx)]
+    account, api = _parts[id(ctx)]
+    api.failures.clear()
     seeding.fill(account, profile)
 
 

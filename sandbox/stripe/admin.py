@@ -6,8 +6,19 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from . import (balance, disputes, events, invoices, money, payment_intents,
-               payment_methods, payouts, refunds, settings, subscriptions)
+from . import (
+    balance,
+    disputes,
+    events,
+    invoices,
+    money,
+    payment_intents,
+    payment_methods,
+    payouts,
+    refunds,
+    settings,
+    subscriptions,
+)
 from .account import Account
 from .api import Api
 from .errors import StripeError, invalid_request

@@ -107,13 +107,11 @@ def list_products(account: Account, params: dict) -> dict:
 
 # -- prices -----------------------------------------------------------------------
 
-_RECURRING = Obj(
-    {
-        "interval": Str(choices=INTERVALS, required=True),
-        "interval_count": Int(1),
-        "usage_type": Str(choices=("licensed",)),
-    }
-)
+_INTERVAL = {
+    "interval": Str(choices=INTERVALS, required=True),
+    "interval_count": Int(1),
+}
+_RECURRING = Obj({**_INTERVAL, "usage_type": Str(choices=("licensed",))})
 _PRICE = {
     "active": Bool(),
     "billing_scheme": Str(choices=("per_unit",)),
@@ -307,8 +305,10 @@ OPERATIONS = [
         **_PRODUCT_TEXTS,
         "active": Bool(),
         "default_price_data": Obj({
-            k: _PRICE[k] for k in ("currency", "metadata", "recurring", "tax_behavior",
-                                   "unit_amount", "unit_amount_decimal")}),
+            **{k: _PRICE[k] for k in ("currency", "metadata", "tax_behavior",
+                                      "unit_amount", "unit_amount_decimal")},
+            "recurring": Obj(_INTERVAL),
+        }),
         "id": Str(),
         "metadata": METADATA,
         "name": Str(required=True),

@@ -30,7 +30,7 @@ def create_item(account: Account, params: dict) -> dict:
     if "invoice" in params:
         invoice = account.need("invoice", params["invoice"], "invoice")
         _must_fit(invoice, params)
-    code, unit, quantity, amount, pricing = _priced(account, params, invoice)
+    code, quantity, amount, pricing = _priced(account, params, invoice)
     if invoice and code != invoice["currency"]:
         raise invalid_request(
             f"The currency of the invoice item ({code}) differs from the invoice's "
@@ -42,7 +42,6 @@ def create_item(account: Account, params: dict) -> dict:
         "invoiceitem",
         {
             "amount": amount,
-            "created": now,
             "currency": code,
             "customer": params["customer"],
             "customer_account": None,
@@ -89,7 +88,7 @@ def _rates(account: Account, ids: list[str] | None) -> list[dict]:
 
 
 def _priced(account: Account, params: dict, invoice: dict | None):
-    """:return: (currency, unit amount, quantity, amount, pricing of the line)."""
+    """:return: (currency, quantity, amount, pricing of the line)."""
     quantity = Decimal(params.get("quantity", 1))
     if "pricing" in params:
         price = account.need("price", params["pricing"]["price"], "pricing[price]")
@@ -106,7 +105,7 @@ def _priced(account: Account, params: dict, invoice: dict | None):
         return _bare(params, code, quantity)
     unit = Decimal(price["unit_amount_decimal"])
     amount = money.line_amount(unit, quantity)
-    return price["currency"], unit, quantity, amount, pricing_of(price)
+    return price["currency"], quantity, amount, pricing_of(price)
 
 
 def _bare(params: dict, code: str, quantity: Decimal):
@@ -130,7 +129,7 @@ def _bare(params: dict, code: str, quantity: Decimal):
         "type": "price_details",
         "unit_amount_decimal": catalog.plain(unit),
     }
-    return code, unit, quantity, money.line_amount(unit, quantity), pricing
+    return code, quantity, money.line_amount(unit, quantity), pricing
 
 
 def pricing_of(price: dict) -> dict:
@@ -250,8 +249,9 @@ def list_items(account: Account, params: dict) -> dict:
         pending = params["pending"]
         documents = [d for d in account.newest("invoiceitem")
                      if (d["invoice"] is None) == pending]
-    return page(account, "invoiceitem", params, "/v1/invoiceitems",
-                ("customer", "invoice"), documents=documents)
+    # The object shows its time of creation as `date`.
+    return page(account, "invoiceitem", {**params, "date": params.get("created")},
+                "/v1/invoiceitems", ("customer", "invoice"), ("date",), documents)
 
 
 OPERATIONS = [
