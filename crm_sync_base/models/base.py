@@ -14,14 +14,13 @@ class Base(models.AbstractModel):
     _inherit = "base"
 
     def _write_multi(self, vals_list):
-        result = super()._write_multi(vals_list)
+        super()._write_multi(vals_list)
         watched = self._sync_watched()
         if watched:
             changed = {
                 record_id: vals.keys() for record_id, vals in zip(self._ids, vals_list)
             }
             self._sync_note_changes(watched, changed)
-        return result
 
     @api.model
     def _create(self, data_list):

@@ -130,3 +130,8 @@ class SyncBinding(models.Model):
             self.connection_id, self.remote_object, self.external_id
         )
         return {"type": "ir.actions.act_url", "url": url, "target": "new"} if url else False
+
+    def action_open_trace(self):
+        """Open the whole story that this record belongs to."""
+        self.ensure_one()
+        return self.env["sync.trace"]._action(self.correlation_id or self.external_id)

@@ -359,6 +359,19 @@ class SyncConnection(models.Model):
         action["context"] = {"default_connection_id": self.id}
         return action
 
+    def action_enter_credentials(self):
+        """Open the dialog in which credentials are entered; it never shows any."""
+        self.ensure_one()
+        wizard = self.env["sync.credential.wizard"].create({"connection_id": self.id})
+        return {
+            "type": "ir.actions.act_window",
+            "name": _("Credentials of %s", self.name),
+            "res_model": wizard._name,
+            "res_id": wizard.id,
+            "view_mode": "form",
+            "target": "new",
+        }
+
     def action_poll_now(self):
         """Look for changes at the provider right away."""
         self.flow_ids._enqueue_poll()

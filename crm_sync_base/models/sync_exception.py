@@ -159,6 +159,17 @@ class SyncException(models.Model):
         """Close without a retry; the jobs stay failed and can be found."""
         self.write({"state": "ignored", "resolution": _("Ignored by %s", self.env.user.name)})
 
+    def action_open_ignore(self):
+        """Ask why these exceptions may be ignored."""
+        return {
+            "type": "ir.actions.act_window",
+            "name": _("Ignore"),
+            "res_model": "sync.exception.ignore.wizard",
+            "view_mode": "form",
+            "target": "new",
+            "context": {"default_exception_ids": self.ids},
+        }
+
     def action_resolve(self):
         """Close by hand."""
         self.write({"state": "resolved", "resolution": _("Resolved by %s", self.env.user.name)})
@@ -202,6 +213,11 @@ class SyncException(models.Model):
             "res_id": res_id,
             "view_mode": "form",
         }
+
+    def action_open_trace(self):
+        """Open the story of the latest job that waits for this exception."""
+        self.ensure_one()
+        return self.env["sync.trace"]._action(self.job_ids[:1].correlation_id)
 
     def action_open_jobs(self):
         """Open the failed jobs of this cause."""

@@ -97,7 +97,7 @@ class SyncFlow(models.Model):
     )
     step_ids = fields.One2many("sync.flow.step", "flow_id", string="Follow-up Steps", copy=True)
     mapping_ids = fields.One2many("sync.mapping", "flow_id", string="Mapping Versions")
-    mapping_id = fields.Many2one("sync.mapping", compute="_compute_mapping_id", string="Mapping")
+    mapping_id = fields.Many2one("sync.mapping", compute="_compute_mapping_id")
 
     # === Counters ===#
     job_pending_count = fields.Integer(compute="_compute_job_counts")
@@ -298,6 +298,10 @@ class SyncFlow(models.Model):
         action = self.env["ir.actions.act_window"]._for_xml_id("crm_sync_base.action_sync_job")
         action["domain"] = [("flow_id", "in", self.ids)]
         return action
+
+    def action_open_failed_jobs(self):
+        """Open the jobs of this flow that wait for a person."""
+        return dict(self.action_open_jobs(), context={"search_default_failed": 1})
 
     def action_open_bindings(self):
         """Open the bindings that this flow keeps."""

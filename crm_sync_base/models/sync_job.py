@@ -493,6 +493,29 @@ class SyncJob(models.Model):
             "view_mode": "form",
         }
 
+    def action_open_remote(self):
+        """Open the record at the provider.
+
+        :raises UserError: when its address is not known.
+        """
+        self.ensure_one()
+        url = self.external_id and self.connection_id._connector()._record_url(
+            self.connection_id, self.remote_object, self.external_id
+        )
+        if not url:
+            raise UserError(_("The address of this record is not known."))
+        return {"type": "ir.actions.act_url", "url": url, "target": "new"}
+
+    def action_open_exception(self):
+        """Open the exception that this job waits for."""
+        self.ensure_one()
+        return {
+            "type": "ir.actions.act_window",
+            "res_model": "sync.exception",
+            "res_id": self.exception_id.id,
+            "view_mode": "form",
+        }
+
     def action_open_trace(self):
         """Open the whole story that this job belongs to."""
         self.ensure_one()

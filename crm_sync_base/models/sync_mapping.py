@@ -53,6 +53,20 @@ class SyncMapping(models.Model):
         """A copy is the next draft of the same flow."""
         return [dict(vals, state="draft") for vals in super().copy_data(default)]
 
+    def action_to_review(self):
+        """Ask somebody else to look at these drafts."""
+        self.filtered(lambda mapping: mapping.state == "draft").state = "review"
+
+    def action_open(self):
+        """Open this version on a page of its own."""
+        self.ensure_one()
+        return {
+            "type": "ir.actions.act_window",
+            "res_model": self._name,
+            "res_id": self.id,
+            "view_mode": "form",
+        }
+
     def action_activate(self):
         """Make this version the one in use and retire the one before."""
         for mapping in self:

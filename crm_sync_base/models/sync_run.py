@@ -42,3 +42,13 @@ class SyncRun(models.Model):
         self.filtered(lambda run: run.state == "running").write(
             {"state": "cancelled", "done_at": fields.Datetime.now()}
         )
+
+    def action_open_jobs(self):
+        """Open the jobs that this run led to."""
+        action = self.env["ir.actions.act_window"]._for_xml_id("crm_sync_base.action_sync_job")
+        return dict(action, domain=[("run_id", "in", self.ids)])
+
+    def action_open_changes(self):
+        """Open what this run changed, or would change."""
+        action = self.env["ir.actions.act_window"]._for_xml_id("crm_sync_base.action_sync_change")
+        return dict(action, domain=[("run_id", "in", self.ids)])
