@@ -28,7 +28,8 @@ class Finding:
 
 def run() -> int:
     """Print all findings; return 1 when one is bad."""
-    findings = [finding for check in CHECKS for finding in _safely(check)]
+    # Several checks may meet the same obstacle: it is told once.
+    findings = list(dict.fromkeys(finding for check in CHECKS for finding in _safely(check)))
     for finding in findings:
         say(f"{_MARKS[finding.level]} {finding.text}")
         if finding.fix and finding.level != "ok":

@@ -44,7 +44,10 @@ def run_logged(
         ).returncode
     output = _read_from(file, start)
     if code:
-        raise Failure(f"{what}:\n{tail(output)}", explain(output) or fix or f"All of it: {paths.shown(file)}")
+        known, everything = explain(output), f"All of it: {paths.shown(file)}"
+        if known:
+            raise Failure(f"{what}.", f"{known}\n     {everything}")
+        raise Failure(f"{what}:\n{tail(output)}", fix or everything)
     return output
 
 
