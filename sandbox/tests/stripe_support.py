@@ -50,10 +50,11 @@ class Judge:
             self._validator("/$defs/" + document["object"]).validate(document)
             self._no_inventions(document)
 
-    @functools.cache
     def _validator(self, pointer):
-        return jsonschema.Draft202012Validator(
-            {"$ref": "urn:bundle#" + pointer}, registry=self._registry)
+        if pointer not in self._validators:
+            self._validators[pointer] = jsonschema.Draft202012Validator(
+                {"$ref": "urn:bundle#" + pointer}, registry=self._registry)
+        return self._validators[pointer]
 
     def _pointer(self, method, path):
         if path == "/v1/account":
