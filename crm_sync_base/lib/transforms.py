@@ -15,6 +15,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pycountry
+
 from . import paths
 
 
@@ -185,18 +187,37 @@ def lookup(value: Any, context: Context) -> Lookup | None:
     return Lookup(context.argument or "name", _text(value)) if value not in (None, "") else None
 
 
-def state(value: Any, context: Context) -> Lookup | None:
-    """Return a `Lookup` of a state by its code within a country.
+def country(value: Any, context: Context) -> Lookup | None:
+    """Return a `Lookup` of a country by its ISO code, from a code or a name.
 
-    The argument is the path of the country's ISO code in the same document; the
-    same state code exists in several countries.
+    Names are those of ISO 3166 (English, short, official and common ones).
     """
     if value in (None, ""):
         return None
-    country = paths.get(context.document, context.argument)
-    if country in (None, "", paths.MISSING):
+    return Lookup("code", _country_code(_text(value), context.label))
+
+
+def _country_code(text: str, label: str) -> str:
+    try:
+        return pycountry.countries.lookup(text).alpha_2
+    except LookupError:
+        raise TransformProblem(f"{label} is “{text}”, which is not a country") from None
+
+
+def state(value: Any, context: Context) -> Lookup | None:
+    """Return a `Lookup` of a state by its code or name within a country.
+
+    The argument is the path of the country in the same document: the same state
+    code exists in several countries. Up to three characters are a code.
+    """
+    if value in (None, ""):
+        return None
+    where = paths.get(context.document, context.argument)
+    if where in (None, "", paths.MISSING):
         raise TransformProblem(f"{context.label} is {value!r}, but the country is empty")
-    return Lookup("code", _text(value), (("country_id.code", "=", _text(country).upper()),))
+    text = _text(value)
+    scope = (("country_id.code", "=", _country_code(_text(where), context.label)),)
+    return Lookup("code" if len(text) <= 3 else "name", text, scope)
 
 
 def out_direct(value: Any, context: Context) -> Any:
@@ -240,6 +261,7 @@ INBOUND: dict[str, Function] = {
     "value_map": value_map,
     "reference": reference,
     "lookup": lookup,
+    "country": country,
     "state": state,
 }
 

@@ -14,6 +14,7 @@ TRANSFORMS = [
     ("value_map", "Value map"),
     ("reference", "Linked remote record"),
     ("lookup", "Odoo record found by a field"),
+    ("country", "Country"),
     ("state", "State within a country"),
     ("lines", "Lines"),
 ]

@@ -60,11 +60,17 @@ class TestTransforms(BaseCase):
         self.assertEqual(inbound("lookup", "US", argument="code"), Lookup("code", "US"))
 
     def test_a_state_needs_its_country(self):
-        document = {"Address": {"Country": "us"}}
+        document = {"Address": {"Country": "United States"}}
         found = inbound("state", "CA", argument="Address.Country", document=document)
         self.assertEqual(found.scope, (("country_id.code", "=", "US"),))
         with self.assertRaises(TransformProblem):
             inbound("state", "CA", argument="Address.Nothing", document=document)
+
+    def test_countries_by_code_or_name(self):
+        for text in ("GB", "gbr", "United Kingdom"):
+            self.assertEqual(inbound("country", text), Lookup("code", "GB"))
+        with self.assertRaises(TransformProblem):
+            inbound("country", "Atlantis")
 
     def test_outbound_money_stays_exact(self):
         self.assertEqual(OUTBOUND["direct"](Decimal("10.10"), Context()), "10.10")
