@@ -8,7 +8,6 @@ from .faults import Faults
 from .store import SECRETS, Store
 from .webhooks import Webhooks
 
-
 VENDORS = ("salesforce", "hubspot", "stripe")
 
 

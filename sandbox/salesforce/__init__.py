@@ -22,8 +22,7 @@ _FAULT_CODES = {
     401: ("INVALID_SESSION_ID", "Session expired or invalid"),
     403: ("REQUEST_LIMIT_EXCEEDED", "ConcurrentRequests (Concurrent API Requests) Limit exceeded."),
     429: ("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."),
-    500: ("UNKNOWN_EXCEPTION", "An unexpected error occurred. Please include this ErrorId if you"
-          " contact support: 1234567890-12345 (123456789)"),
+    500: ("UNKNOWN_EXCEPTION", "An unexpected error occurred. Please include the ErrorId 1234567890-12345"),
     503: ("SERVER_UNAVAILABLE", "This service is temporarily unavailable. Please try again.")}
 
 

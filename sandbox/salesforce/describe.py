@@ -65,7 +65,8 @@ def _urls(sobject, base):
     urls = {"rowTemplate": f"{root}/{{ID}}", "describe": f"{root}/describe", "sobject": root}
     for name, path in (("compactLayouts", "describe/compactLayouts"), ("listviews", "listviews"),
                        ("approvalLayouts", "describe/approvalLayouts"),
-                       ("quickActions", "quickActions"), ("layouts", "describe/layouts")):
+                       ("quickActions", "quickActions"), ("layouts", "describe/layouts"),
+                       ("defaultValues", "defaultValues?recordTypeId&fields")):
         urls[name] = f"{root}/{path}"
     return urls
 

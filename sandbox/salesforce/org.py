@@ -75,9 +75,10 @@ class Org:
         return [doc for doc in self.store.scan(kind(name)) if not doc.get("IsDeleted")]
 
     def related(self, name, field, record_id):
-        """Return the live records whose (indexed) reference field points to an id."""
+        """Return the live records whose (indexed) reference field points to an id, by Id."""
         found = self.store.lookup(kind(name), field, record_id)
-        return [doc for doc in found if not doc.get("IsDeleted")]
+        return sorted(
+            (doc for doc in found if not doc.get("IsDeleted")), key=lambda doc: doc["Id"])
 
     def by_external(self, name, field, value):
         """Return the live records whose external-id field equals a text, ignoring case."""

@@ -271,7 +271,8 @@ class _Plan:
         store, target = self.org.store, kind(child.name)
 
         def write(record, answer):
-            rows = plan.records(store.lookup(target, reference.name, record["Id"]))
+            children = store.lookup(target, reference.name, record["Id"])
+            rows = plan.records(sorted(children, key=lambda child: child["Id"]))
             answer[name] = plan._nested(rows) if rows else None
         return write
 

@@ -88,7 +88,8 @@ class Rest:
 
     def versions_resources(self, call):
         """List the resources of a version."""
-        return Reply(body={name: f"{call.base}/{name}" for name in _RESOURCES})
+        who = f"{call.instance_url}/id/{self.org.organization['Id']}/{call.user_id}"
+        return Reply(body={**{name: f"{call.base}/{name}" for name in _RESOURCES}, "identity": who})
 
     def limits(self, call):
         """Return the org's limits."""

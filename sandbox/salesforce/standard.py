@@ -37,12 +37,16 @@ _QUOTE_STATUS = (
 _AUTO = {"readonly": True, "nillable": False, "auto_number": True, "defaulted": True}
 
 
-def _person():
+def _name():
     """Name parts of a person and the compound name."""
     return [
         text("LastName", 80, required=True), text("FirstName", 40),
-        picklist("Salutation", _SALUTATION, length=40),
         text("Name", 121, readonly=True, nillable=False, name_field=True)]
+
+
+def _person():
+    """Names and salutation of a business partner."""
+    return [*_name(), picklist("Salutation", _SALUTATION, length=40)]
 
 
 def _activity():
@@ -74,7 +78,7 @@ def _organization():
 
 def _user():
     return [
-        *_person(), text("Username", 80, required=True, unique=True, id_lookup=True),
+        *_name(), text("Username", 80, required=True, unique=True, id_lookup=True),
         email("Email", required=True), text("Alias", 8), text("Title", 80),
         text("CompanyName", 80), text("Department", 80), phone("Phone"), phone("MobilePhone"),
         checkbox("IsActive"), picklist("UserType", ("Standard", "PowerPartner", "Guest")),
