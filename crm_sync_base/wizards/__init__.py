@@ -1,0 +1,3 @@
+from . import sync_credential_wizard
+from . import sync_credential_wizard_line
+from . import sync_exception_ignore_wizard
