@@ -93,7 +93,7 @@ class AccountApi:
         local = self.portal.clock.now().astimezone(zone)
         offset = local.strftime("%z")
         return 200, {
-            "portalId": settings["portal_id"], "accountType": "STANDARD",
+            "portalId": settings["portal_id"], "accountType": settings["account_type"],
             "timeZone": settings["time_zone"], "companyCurrency": settings["company_currency"],
             "additionalCurrencies": settings["additional_currencies"],
             "utcOffset": f"{offset[:3]}:{offset[3:]}",

@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import json
 import random
+import re
 
 from ..webhooks import Outgoing, Sender
 from .properties import TABLES, parse_row
@@ -28,10 +29,17 @@ _LIFECYCLE = ("creation", "deletion", "merge", "restore", "associationChange")
 def sign(secret, method, uri, body, timestamp):
     """Return a v3 signature: base64 of HMAC-SHA256 over method + uri + body + timestamp.
 
+    :param uri: the app's target URL as configured, with scheme and query.
     :param body: bytes; ``timestamp``: milliseconds as text.
     """
-    message = f"{method}{uri}".encode() + body + timestamp.encode()
+    message = f"{method}{_readable(uri)}".encode() + body + timestamp.encode()
     return base64.b64encode(hmac.new(secret.encode(), message, hashlib.sha256).digest()).decode()
+
+
+def _readable(uri):
+    """Undo the escapes that HubSpot undoes before signing; others (%20) stay."""
+    return re.sub("%(?:3A|2F|3F|40|21|24|27|28|29|2A|2C|3B)",
+                  lambda match: chr(int(match[0][1:], 16)), uri, flags=re.IGNORECASE)
 
 
 def default_subscriptions():

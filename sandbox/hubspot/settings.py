@@ -4,6 +4,8 @@ KIND, _ID = "hubspot/_settings", "portal"
 
 DEFAULTS = {
     "portal_id": 62515000,
+    #: STANDARD (production), SANDBOX, DEVELOPER_TEST or APP_DEVELOPER.
+    "account_type": "SANDBOX",
     "time_zone": "Europe/Berlin",
     "company_currency": "USD",
     "additional_currencies": ["CHF", "EUR", "GBP"],

@@ -163,7 +163,7 @@ def test_daily_limit(hs):
 
 def test_account_details(hs):
     details = hs.good("GET", "/account-info/{v}/details")
-    assert details["portalId"] == hs.known["portal_id"]
+    assert details["portalId"] == hs.known["portal_id"] and details["accountType"] == "SANDBOX"
     assert details["companyCurrency"] == "USD" and "EUR" in details["additionalCurrencies"]
     assert re.fullmatch(r"[+-]\d\d:\d\d", details["utcOffset"])
 
@@ -182,3 +182,8 @@ def test_injected_statuses_have_hubspots_shape(hs):
     assert limited.json()["policyName"] == "DAILY" and limited.headers["Retry-After"] == "3"
     hs.sandbox.fault("hubspot", "status", status=503, times=1)
     assert hs.bad(503, "GET", COMPANIES)["status"] == "error"
+
+
+def test_the_date_header_follows_the_sandboxs_clock(hs):
+    hs.sandbox.admin("POST", "clock", json={"freeze": 1_800_000_000})
+    assert hs.call("GET", COMPANIES).headers["Date"] == "Fri, 15 Jan 2027 08:00:00 GMT"

@@ -76,6 +76,12 @@ def test_published_signature_vectors(shared_data):
                     vector["request_body"].encode(), vector["timestamp"]) == vector["signature"]
 
 
+def test_some_escapes_of_the_url_are_undone_before_signing():
+    raw = "https://erp.example/hook?to=a%2Fb%3Ac&name=x%20y"
+    assert sign("s", "POST", raw, b"[]", "1") == Signature.get_signature(
+        "s", "[]", "v3", "https://erp.example/hook?to=a/b:c&name=x%20y", "POST", "1")
+
+
 def test_creation_deletion_and_api_source(hs, receiver):
     contact = hs.create("contacts", email="hook@example.com")
     hs.call("DELETE", hs.objects(f"contacts/{contact}"))
