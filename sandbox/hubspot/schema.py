@@ -42,13 +42,20 @@ class Schema:
 
     def types(self):
         """Return all object types."""
-        return list({object_type.id: object_type for object_type in self._aliases.values()}.values())
+        return list({found.id: found for alias in self._aliases if (found := self._known(alias))}.values())
 
     def type(self, alias):
         """Return the ``ObjectType`` of a plural, singular or id; 400 when unknown."""
-        found = self._aliases.get(alias) or self._aliases.get(alias.lower())
-        if found is None or (found.id.startswith("2-") and not self._store.get(CUSTOM_TYPE, found.id)):
+        found = self._known(alias) or self._known(alias.lower())
+        if found is None:
             raise bad_request(f"Unable to infer object type from: {alias}")
+        return found
+
+    def _known(self, alias):
+        """Return the type of an alias; custom ones that a reset took away are unknown."""
+        found = self._aliases.get(alias)
+        if found is not None and found.id.startswith("2-") and not self._store.get(CUSTOM_TYPE, found.id):
+            return None
         return found
 
     def _register(self, doc):
@@ -63,7 +70,7 @@ class Schema:
     def create_type(self, body):
         """Create a custom object type (``2-N``) from the schemas API's body."""
         name = body.get("name") or ""
-        if not _NAME.fullmatch(name) or name in self._aliases:
+        if not _NAME.fullmatch(name) or self._known(name):
             raise bad_request(f"'{name}' is not a valid or not a free object name.")
         if not body.get("primaryDisplayProperty"):
             raise bad_request("primaryDisplayProperty is required.")
