@@ -80,7 +80,7 @@ def _inspect(tree: Path, name: str) -> Source:
     if not release.is_file():
         raise Failure(f"{name} names {tree}, which is no Odoo source tree (odoo/release.py is missing).", OWN_TREE)
     version = re.search(r"^version_info = \((.+?),", release.read_text(), re.M)
-    if not version or version.group(1).strip("'\" ~").removeprefix("saas-") != "19":
+    if not version or version.group(1) != "19":
         found = version.group(1) if version else "unknown"
         raise Failure(f"{name} names {tree}, which is Odoo {found}; the suite needs Odoo 19.", OWN_TREE)
     folders = (tree / "addons", tree / "odoo" / "addons")

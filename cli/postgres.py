@@ -208,7 +208,7 @@ def ensure() -> None:
 def _check_external() -> None:
     answer = psql("SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user")
     if answer.returncode:
-        raise Failure(f"The PostgreSQL that PGHOST… names cannot be used: {answer.stderr.strip()}",
+        raise Failure(f"The PostgreSQL that PGHOST… names cannot be used: {' '.join(answer.stderr.split())}",
                       "Correct PGHOST, PGPORT, PGUSER and PGPASSWORD, or unset them to use the embedded one.")
     if answer.stdout.strip() != "t":
         raise Failure("The database user that PGUSER names may not create databases.",
