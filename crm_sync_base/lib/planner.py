@@ -31,6 +31,7 @@ class Rule:
     required: bool = False
     policy: str = "always"  #: always | create_only | fill_empty | protected
     is_key: bool = False  #: identifies an existing record that is not bound yet
+    cast: str = ""  #: transform applied to a constant or mapped text, by the field's type
     comodel: str = ""
     is_many: bool = False  #: the target holds several records
     children: tuple[Rule, ...] = ()  #: rules of each line, for collections
@@ -126,6 +127,8 @@ def _evaluate_rule(rule, document, values, problems, prefix) -> None:
     context = Context(rule.argument, rule.value_map, rule.label, document)
     try:
         value = INBOUND[rule.transform](raw, context)
+        if rule.cast and isinstance(value, str):
+            value = INBOUND[rule.cast](value, context)
     except TransformProblem as problem:
         problems.append(Problem(f"{prefix}{problem}", problem.code))
         return

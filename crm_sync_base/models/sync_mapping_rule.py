@@ -19,6 +19,16 @@ TRANSFORMS = [
     ("lines", "Lines"),
 ]
 
+#: how the text of a constant or value map becomes what a field of a type holds
+CASTS = {
+    "boolean": "boolean",
+    "integer": "integer",
+    "float": "number",
+    "monetary": "number",
+    "date": "date",
+    "datetime": "datetime",
+}
+
 
 class SyncMappingRule(models.Model):
     """One line of a mapping: a remote field, an Odoo field, and the rules between."""
@@ -126,6 +136,7 @@ class SyncMappingRule(models.Model):
             required=self.required,
             policy=self.policy,
             is_key=self.is_key,
+            cast=CASTS.get(field.type, "") if self.transform in ("constant", "value_map") else "",
             comodel=field.comodel_name or "",
             is_many=field.type in ("many2many", "one2many") and not lines,
             children=tuple(child._compile() for child in self.child_ids),

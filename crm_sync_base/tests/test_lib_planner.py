@@ -55,6 +55,11 @@ class TestPlanner(BaseCase):
         self.assertEqual(error.problems, ("a", "b"))
         self.assertIn("2 things are missing", error.message)
 
+    def test_a_constant_takes_the_type_of_its_field(self):
+        rule = Rule("", "is_company", "Company", transform="constant", argument="true", cast="boolean")
+        draft = planner.evaluate((rule,), "1", {})
+        self.assertIs(draft.values["is_company"], True)
+
     def test_only_differences_are_written(self):
         rules = (Rule("a", "a", "A"), Rule("b", "b", "B"), Rule("c", "c", "C"))
         current = {"a": 0.1, "b": False, "c": (3, 1)}
