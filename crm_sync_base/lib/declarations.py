@@ -47,10 +47,18 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """A remote record that may have changed, seen by a poll."""
+    """A remote record that may have changed, seen by a poll.
+
+    A poll that walks the provider's own list of events gives their ids as
+    `source_id`: what a webhook brought already is dropped, what it did not bring
+    is a gap that the poll closed.
+    """
 
     external_id: str
     version: str = ""
+    source_id: str = ""
+    event_type: str = ""
+    correlation_id: str = ""  #: of our own earlier call, when the provider kept it
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +103,7 @@ class Notification:
     event_type: str
     occurred_at: datetime | None = None  #: naive UTC
     version: str = ""
+    correlation_id: str = ""  #: of our own earlier call, when the provider kept it
 
 
 @dataclass(frozen=True, slots=True)

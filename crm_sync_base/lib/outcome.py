@@ -16,6 +16,7 @@ class Outcome:
     :param res_model: model and id of the Odoo record it was about.
     :param later: run again after so many seconds without counting as a failure
         (it waits for something else that is under way).
+    :param depends_on: with `later`: the id of the job that must be done first.
     """
 
     summary: str = ""
@@ -23,4 +24,5 @@ class Outcome:
     res_model: str | None = None
     res_id: int | None = None
     later: float | None = None
+    depends_on: int | None = None
     mapping_id: int | None = None

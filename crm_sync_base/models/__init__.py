@@ -23,4 +23,5 @@ from . import sync_handler_outbound
 from . import sync_outbox
 from . import sync_record_mixin
 from . import sync_trace
+from . import sync_overview
 from . import res_partner

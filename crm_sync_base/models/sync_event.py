@@ -120,6 +120,17 @@ class SyncEvent(models.Model):
         return {row[0] for row in self.env.cr.fetchall()}
 
     @api.model
+    def _received(self, connection, source_ids):
+        """Return which of these source ids are in the ledger already (one query)."""
+        if not source_ids:
+            return set()
+        self.env.cr.execute(
+            "SELECT source_id FROM sync_event WHERE connection_id = %s AND source_id = ANY(%s)",
+            [connection.id, source_ids],
+        )
+        return {row[0] for row in self.env.cr.fetchall()}
+
+    @api.model
     def _insert(self, connection, rows):
         """Insert event rows in one statement; a source id that is known is skipped."""
         if not rows:

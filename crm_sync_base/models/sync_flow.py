@@ -212,6 +212,10 @@ class SyncFlow(models.Model):
     def _remote_conditions(self):
         return parse_scope(self.remote_scope or "")
 
+    def _may_create(self, needed=False):
+        """Return whether a missing record may be created, `needed` by another one or not."""
+        return self.create_policy == "always" or (needed and self.create_policy == "on_demand")
+
     def _is_runnable(self):
         return self.mode != "off" and not self.paused
 

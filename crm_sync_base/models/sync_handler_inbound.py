@@ -220,7 +220,7 @@ class SyncHandlerInbound(models.AbstractModel):
             self._on_deleted(flow, unit)
         elif binding and binding.version and document.version and document.version < binding.version:
             unit.summary = _("Older than what is known; nothing to do")
-        elif not binding and not as_prerequisite and flow.create_policy != "always":
+        elif not binding and not flow._may_create(as_prerequisite):
             unit.summary = _("Not needed in Odoo yet; nothing to do")
         elif not as_prerequisite and not matches(flow._remote_conditions(), document.data):
             unit.summary = _("Does not meet the condition of the flow; nothing to do")

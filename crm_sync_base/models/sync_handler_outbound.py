@@ -78,7 +78,8 @@ class SyncHandlerOutbound(models.AbstractModel):
 
         The dictionary has external_id, values, fingerprint and key.
         """
-        if not binding and flow.create_policy != "always":
+        needed = bool((job.payload or {}).get("needed"))
+        if not binding and not flow._may_create(needed):
             return Outcome(summary=_("Not known at the provider; nothing to do"))
         values = self._render(flow, record)
         print_ = fingerprint(values)
@@ -92,6 +93,37 @@ class SyncHandlerOutbound(models.AbstractModel):
             "fingerprint": print_,
             "key": self._idempotency_key(job),
         }
+
+    def _need(self, flow, code, record, job):
+        """Have another outbound flow write a record first, because this one needs it.
+
+        :param code: of the flow, in the same connection.
+        :return: the outcome with which the job waits for it.
+        """
+        other = self.env["sync.flow.template"]._flow(flow.connection_id, code)
+        (needed,) = self.env["sync.job"]._enqueue(
+            [
+                {
+                    "flow": other,
+                    "kind": "push",
+                    "idempotency_key": f"out:{other.id}:{record.id}",
+                    "lane_key": f"out:{flow.connection_id.id}:{record._name}:{record.id}",
+                    "priority": job.priority,
+                    "remote_object": other.remote_object,
+                    "model": record._name,
+                    "res_id": record.id,
+                    "payload": {"needed": True},
+                    "correlation_id": job.correlation_id,
+                    "parent_id": job.id,
+                    "name": f"{record.display_name} → {other._remote().label}",
+                }
+            ]
+        )
+        return Outcome(
+            later=0.0,
+            depends_on=needed["id"],
+            summary=_("Waits until %s is known at the provider", record.display_name),
+        )
 
     def _idempotency_key(self, job):
         """Return a key that is the same for every repetition of this job's call."""

@@ -81,9 +81,17 @@ class SyncHandlerPoll(models.AbstractModel):
             [flow.connection_id.id, flow.remote_object, [ref.external_id for ref in refs]],
         )
         known = dict(self.env.cr.fetchall())
-        if flow.create_policy == "never" or flow.create_policy == "on_demand":
+        if flow.create_policy != "always":
             refs = [ref for ref in refs if ref.external_id in known]
-        return [ref for ref in refs if not ref.version or known.get(ref.external_id) != ref.version]
+        received = self.env["sync.event"]._received(
+            flow.connection_id, [ref.source_id for ref in refs if ref.source_id]
+        )
+        return [
+            ref
+            for ref in refs
+            if ref.source_id not in received
+            and (not ref.version or known.get(ref.external_id) != ref.version)
+        ]
 
     def _enqueue(self, flow, refs, run):
         """Enqueue record jobs for a few records, page jobs for many."""
@@ -113,16 +121,21 @@ class SyncHandlerPoll(models.AbstractModel):
     def _enqueue_records(self, flow, refs, run):
         """Enqueue a job for each record, and note in the event ledger who noticed."""
         jobs = self.env["sync.job"]._enqueue_documents(
-            flow.connection_id, flow.remote_object, [ref.external_id for ref in refs], run=run
+            flow.connection_id,
+            flow.remote_object,
+            [ref.external_id for ref in refs],
+            {ref.external_id: ref.correlation_id for ref in refs},
+            run,
         )
         by_id = {job["external_id"]: job for job in jobs}
         self.env["sync.event"]._insert(
             flow.connection_id,
             [
                 {
-                    "source_id": f"poll:{flow.remote_object}:{ref.external_id}:{ref.version}",
+                    "source_id": ref.source_id
+                    or f"poll:{flow.remote_object}:{ref.external_id}:{ref.version}",
                     "origin": "poll",
-                    "event_type": _("Change found by polling"),
+                    "event_type": ref.event_type or _("Change found by polling"),
                     "remote_object": flow.remote_object,
                     "external_id": ref.external_id,
                     "job_id": by_id[ref.external_id]["id"],

