@@ -102,8 +102,7 @@ def cmd_reset(options: argparse.Namespace) -> int:
         elif not options.all and paths.python().exists():
             postgres.ensure()
             database.drop(database.DEMO)
-        for name in ("sandbox.sqlite", "sandbox.sqlite-wal", "sandbox.sqlite-shm"):
-            (paths.STATE / name).unlink(missing_ok=True)
+        services.forget_state()
     if options.all:
         postgres.remove()
         shutil.rmtree(paths.STATE, ignore_errors=True)

@@ -159,6 +159,13 @@ def stop_all() -> list[str]:
     return [name for name, service in running().items() if service.stop()]
 
 
+def forget_state() -> None:
+    """Delete what the stopped services remember: the sandbox's data and the ports."""
+    for name in ("sandbox.sqlite", "sandbox.sqlite-wal", "sandbox.sqlite-shm"):
+        (paths.STATE / name).unlink(missing_ok=True)
+    _PORTS.unlink(missing_ok=True)
+
+
 def log_files() -> dict[str, Path]:
     """The logs by the names that ``q2c logs`` takes."""
     files = {"odoo": paths.LOGS / "odoo.log", "sandbox": paths.LOGS / "sandbox.log",

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from . import database, odoo, paths
+from . import database, node, odoo, paths
 from .console import Failure, say, step, warn
 
 BROWSERS = ("google-chrome", "chromium", "chromium-browser", "google-chrome-stable")
@@ -76,7 +76,9 @@ def _pytest(name: str, arguments: list[str]) -> int:
         *targets, *arguments,
     ]
     env = odoo.environment()
-    env["Q2C_TEMPLATE"] = database.TEMPLATE
+    packages = node.ensure()
+    if packages:
+        env[node.VARIABLE] = str(packages)
     code = subprocess.run(command, cwd=paths.ROOT, env=env, stdin=subprocess.DEVNULL, check=False).returncode
     if code == _NOTHING_SELECTED:
         say("No test matched.")
