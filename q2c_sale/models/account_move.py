@@ -20,23 +20,26 @@ class AccountMove(models.Model):
         return found
 
     def _q2c_amount_open(self):
-        """Return what is still open of an invoice, in its currency, without a sign.
-
-        Payments of a journal without an outstanding account have no entry, so
-        they settle the invoice without lowering its residual amount.
-        """
+        """Return what is still open of an invoice, in its currency, without a sign."""
         self.ensure_one()
-        unposted = self.matched_payment_ids.filtered(
+        settled = sum(
+            payment.currency_id._convert(payment.amount, self.currency_id, self.company_id, payment.date)
+            for payment in self._q2c_unbooked_payments()
+        )
+        return max(self.amount_residual - settled, 0.0)
+
+    def _q2c_unbooked_payments(self):
+        """Return the payments of these invoices that have no journal entry.
+
+        Those of a journal without an outstanding account settle an invoice without
+        lowering its residual amount; the bank statement books them later.
+        """
+        return self.matched_payment_ids.filtered(
             lambda payment: not payment.move_id and payment.state in ("in_process", "paid")
         )
-        matched = sum(
-            payment.currency_id._convert(payment.amount, self.currency_id, self.company_id, payment.date)
-            for payment in unposted
-        )
-        return max(self.amount_residual - matched, 0.0)
 
     def _q2c_payment_dates(self):
         """Return the dates of the payments and bank statement lines that settled these."""
         counterparts = self._get_reconciled_amls().move_id
         paying = counterparts.filtered(lambda move: move.origin_payment_id or move.statement_line_id)
-        return [*paying.mapped("date"), *self.reconciled_payment_ids.mapped("date")]
+        return [*paying.mapped("date"), *self._q2c_unbooked_payments().mapped("date")]

@@ -10,6 +10,7 @@ from ..lib.totals import Totals
 
 NUMBERS = ("product_uom_qty", "price_unit", "discount")  # of a line, all of them exact
 LARGEST_DISCOUNT = 100  # percent
+EMPTY = (None, "", paths.MISSING)  # what a document says when it says nothing
 
 
 class Q2cSaleReadiness(models.AbstractModel):
@@ -130,7 +131,8 @@ class Q2cSaleReadiness(models.AbstractModel):
 
     def _line_problems(self, flow, unit):
         for prefix, line, item in self._lines(unit):
-            if self._rule(unit, "order_line").child_key and not line.external_id:
+            key = self._rule(unit, "order_line").child_key
+            if key and paths.get(item, key) in EMPTY:
                 yield Problem(_("%sit has no id of its own", prefix), "data_invalid")
             for message, code in self._product_problems(flow, unit, line.values, item):
                 yield Problem(prefix + message, code)
@@ -294,4 +296,4 @@ class Q2cSaleReadiness(models.AbstractModel):
         if rule is None:
             return True
         raw = paths.get(document, rule.path) if rule.path else None
-        return not rule.required and raw in (None, "", paths.MISSING)
+        return not rule.required and raw in EMPTY

@@ -146,7 +146,7 @@ class SaleOrder(models.Model):
             moves = order._q2c_invoices()
             posted = moves.filtered(lambda move: move.state == "posted").sorted("id")
             invoices = [order._q2c_invoice(move) for move in moves]
-            order.q2c_invoice_names = ", ".join(name for name in posted.mapped("name") if name)
+            order.q2c_invoice_names = ", ".join(posted.mapped("name")) or False
             order.q2c_invoice_status = settlement.invoice_status(invoices)
             order.q2c_payment_status = settlement.payment_status(
                 order._q2c_exact(order.amount_total), order.invoice_status in FULLY_INVOICED, invoices
