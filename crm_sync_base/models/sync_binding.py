@@ -35,8 +35,14 @@ class SyncBinding(models.Model):
     _record = models.Index("(model, res_id)")
 
     def _compute_record_name(self):
-        for binding in self:
-            binding.record_name = binding._record().display_name if binding._record() else ""
+        """Records that were deleted, or that the reader may not see, have no name here."""
+        for model, bindings in self.grouped("model").items():
+            names = {}
+            if model in self.env:
+                records = self.env[model].browse(bindings.mapped("res_id")).exists()
+                names = {rec.id: rec.display_name for rec in records._filtered_access("read")}
+            for binding in bindings:
+                binding.record_name = names.get(binding.res_id, "")
 
     def _record(self):
         """Return the bound record, or an empty recordset when it was deleted."""

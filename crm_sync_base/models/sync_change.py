@@ -38,6 +38,9 @@ class SyncChange(models.Model):
     remote_object = fields.Char(readonly=True)
     external_id = fields.Char(readonly=True, index=True)
     values = fields.Json(readonly=True, help="{field: [before, after]}")
+    diff = fields.Json(
+        string="Fields", compute="_compute_summary", help="[{field, label, before, after}] for people."
+    )
     summary = fields.Text(compute="_compute_summary")
     correlation_id = fields.Char(readonly=True, index=True)
 
@@ -47,12 +50,23 @@ class SyncChange(models.Model):
     def _compute_summary(self):
         for change in self:
             model = self.env.get(change.model) if change.direction == "inbound" else None
-            lines = []
-            for name, (before, after) in (change.values or {}).items():
-                field = model._fields.get(name) if model is not None else None
-                label = field._description_string(self.env) if field else name
-                lines.append(f"{label}: {_show(before)} → {_show(after)}")
-            change.summary = "\n".join(lines)
+            change.diff = [
+                {
+                    "field": name,
+                    "label": self._field_label(model, name),
+                    "before": _show(before),
+                    "after": _show(after),
+                }
+                for name, (before, after) in (change.values or {}).items()
+            ]
+            change.summary = "\n".join(
+                f"{row['label']}: {row['before']} → {row['after']}" for row in change.diff or ()
+            )
+
+    def _field_label(self, model, name):
+        """Return what people call a field; a remote one keeps the provider's name."""
+        field = model._fields.get(name) if model is not None else None
+        return field._description_string(self.env) if field else name
 
     @api.model
     def _record_many(self, rows):

@@ -111,7 +111,12 @@ class SyncConnection(models.Model):
 
     def _compute_credential_summary(self):
         for connection in self:
-            stored = connection._credentials() if connection.sudo().secret_tokens else {}
+            try:
+                stored = connection._credentials() if connection.sudo().secret_tokens else {}
+            except (UserError, SyncError):
+                # The screen must open all the same: here is where it is put right.
+                connection.credential_summary = _("stored, but no configured key opens them")
+                continue
             labels = connection._connector()._credential_fields() if connection.provider else {}
             given = [spec["label"] for key, spec in labels.items() if stored.get(key)]
             connection.credential_summary = ", ".join(given) or _("none")

@@ -102,7 +102,27 @@ class SyncJob(models.Model):
 
     @api.model
     def _selection_error_code(self):
-        return [(code, _error_label(cls)) for code, cls in ERROR_CLASSES.items()]
+        labels = self._error_labels()
+        return [(code, labels[code]) for code in ERROR_CLASSES]
+
+    @api.model
+    def _error_labels(self):
+        """Return `{error code: what people call this class of errors}`."""
+        return {
+            "transient": _("Passing trouble"),
+            "rate_limited": _("Asked to slow down"),
+            "auth_failed": _("Access refused"),
+            "data_invalid": _("Data to correct"),
+            "mapping_missing": _("Value not mapped"),
+            "not_ready": _("Not ready yet"),
+            "amount_mismatch": _("Amounts differ"),
+            "conflict": _("Changed on both sides"),
+            "remote_gone": _("Deleted at the source"),
+            "policy_blocked": _("Blocked by a rule"),
+            "payment_declined": _("Payment declined"),
+            "worker_killed": _("Worker died"),
+            "bug": _("Unexpected error"),
+        }
 
     @api.depends("create_date", "started_at", "done_at")
     def _compute_times(self):
@@ -137,7 +157,8 @@ class SyncJob(models.Model):
             ON CONFLICT (idempotency_key) WHERE state = 'pending'
             DO UPDATE SET coalesced = sync_job.coalesced + 1,
                           eta = LEAST(sync_job.eta, EXCLUDED.eta),
-                          priority = LEAST(sync_job.priority, EXCLUDED.priority)
+                          priority = LEAST(sync_job.priority, EXCLUDED.priority),
+                          payload = COALESCE(EXCLUDED.payload, sync_job.payload)
             RETURNING idempotency_key, id, correlation_id
             """,
             [self._enqueue_row(spec, now) for spec in unique.values()],
@@ -536,7 +557,3 @@ def _now():
 
 def _seconds(start, end):
     return (end - start).total_seconds() if start and end else 0.0
-
-
-def _error_label(cls):
-    return cls.__name__ if cls.code != "bug" else "Unexpected"

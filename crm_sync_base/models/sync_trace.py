@@ -24,9 +24,10 @@ class SyncTrace(models.AbstractModel):
         :param query: a correlation id, a remote id, or the name or number of an
             Odoo record (an order, an invoice, …).
         :return: `{"query", "title", "documents": [{"label", "name", "model",
-            "res_id", "url"}], "lines": [{"kind", "model", "id", "at", "lag",
-            "title", "detail", "state", "system"}], "problem": text or ""}`; times
-            are ISO in UTC, lag is in seconds since the line before.
+            "res_id", "url", "system"}], "lines": [{"kind", "subkind", "model", "id",
+            "at", "lag", "title", "detail", "values", "state", "system"}], "problem":
+            text or ""}`; times are ISO in UTC, lag is in seconds since the line
+            before, values are `[[label, before, after]]`.
         """
         query = (query or "").strip()
         correlations = self._related(self._find_correlations(query)) if query else []
@@ -92,9 +93,10 @@ class SyncTrace(models.AbstractModel):
 
     # === Lines ===#
 
-    def _line(self, record, order, kind, moment, title, detail, state, system):
+    def _line(self, record, order, kind, moment, title, detail, state, system, subkind="", values=()):
         return {
             "kind": kind,
+            "subkind": subkind,
             "model": record._name,
             "id": record.id,
             "order": order,
@@ -102,6 +104,7 @@ class SyncTrace(models.AbstractModel):
             "at": moment.isoformat(timespec="milliseconds") if moment else "",
             "title": title or "",
             "detail": detail or "",
+            "values": list(values),
             "state": state,
             "system": system,
         }
@@ -118,6 +121,7 @@ class SyncTrace(models.AbstractModel):
                 repeated,
                 "accepted" if event.verdict == "accepted" else "failed",
                 event.connection_id.name,
+                event.origin,
             )
 
     def _job_lines(self, correlations):
@@ -128,9 +132,11 @@ class SyncTrace(models.AbstractModel):
                 "job",
                 job.done_at or job.started_at or job.create_date,
                 job.name,
-                job.error_message if job.state == "failed" else job.summary,
+                job.error_message if job.state in ("failed", "pending") else job.summary,
                 job.state,
-                job.connection_id.name,
+                # Only a push acts at the provider; all else happens here.
+                job.connection_id.name if job.kind == "push" else "Odoo",
+                job.kind,
             )
 
     def _change_lines(self, correlations):
@@ -142,36 +148,31 @@ class SyncTrace(models.AbstractModel):
                 "change",
                 change.create_date,
                 f"{operation[change.operation]}: {change.record_name or ''}",
-                change.summary,
+                "",
                 change.verdict,
                 change.connection_id.name if change.direction == "outbound" else "Odoo",
+                change.operation,
+                [[row["label"], row["before"], row["after"]] for row in change.diff or ()],
             )
 
     # === Documents ===#
 
     def _documents(self, correlations):
-        """Return the records of the story, remote ones with their address."""
+        """Return the records of the story, remote ones with their address.
+
+        Records that the reader may not see are left out, their remote twins are not.
+        """
         documents, seen = [], set()
         for binding in self.env["sync.binding"].search(
             [("correlation_id", "in", correlations)], order="id"
         ):
             record = binding._record()
-            if record and self._is_document(record) and (record._name, record.id) not in seen:
-                seen.add((record._name, record.id))
+            if not self._is_document(record):
+                continue
+            if record not in seen and record.has_access("read"):
                 documents.append(self._document(record))
-            if self._is_document(record):
-                documents.append(
-                    {
-                        "label": f"{binding.connection_id.name} · {binding.remote_object}",
-                        "name": binding.external_id,
-                        "model": "sync.binding",
-                        "res_id": binding.id,
-                        "url": binding.connection_id._connector()._record_url(
-                            binding.connection_id, binding.remote_object, binding.external_id
-                        )
-                        or "",
-                    }
-                )
+            seen.add(record)
+            documents.append(self._remote_document(binding))
         return documents
 
     def _document(self, record):
@@ -181,6 +182,22 @@ class SyncTrace(models.AbstractModel):
             "model": record._name,
             "res_id": record.id,
             "url": "",
+            "system": "Odoo",
+        }
+
+    def _remote_document(self, binding):
+        connection = binding.connection_id
+        declared = connection._connector()._object(binding.remote_object)
+        return {
+            "label": declared.label,
+            "name": binding.external_id,
+            "model": binding._name,
+            "res_id": binding.id,
+            "url": connection._connector()._record_url(
+                connection, binding.remote_object, binding.external_id
+            )
+            or "",
+            "system": connection.name,
         }
 
     def _is_document(self, record):
