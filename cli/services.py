@@ -111,7 +111,7 @@ def demo_sandbox(port: int) -> Service:
 def running() -> dict[str, Service]:
     """The services of ``q2c run`` that are alive, by name."""
     ports = saved_ports()
-    if not ports or not paths.python().exists():
+    if not ports or not postgres.is_installed():
         return {}
     found = {"sandbox": demo_sandbox(ports["sandbox"]), "odoo": demo_odoo(ports["odoo"])}
     return {name: service for name, service in found.items() if service.pid is not None}
@@ -170,7 +170,7 @@ def log_files() -> dict[str, Path]:
     """The logs by the names that ``q2c logs`` takes."""
     files = {"odoo": paths.LOGS / "odoo.log", "sandbox": paths.LOGS / "sandbox.log",
              "setup": paths.LOGS / "setup.log", "install": paths.LOGS / "install.log"}
-    if paths.python().exists() and not postgres.is_external():
+    if postgres.is_installed() and not postgres.is_external():
         files["postgres"] = postgres.log_file()
     return files
 
