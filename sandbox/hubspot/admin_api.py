@@ -5,7 +5,7 @@
 | GET/PUT settings | portal settings (see ``settings.py``) |
 | GET apps; PUT webhooks `{app, target_url, subscriptions?}` | apps; target URL (null: none) |
 | PUT apps/{app}/scopes `{scopes}` | what an app may do |
-| POST tokens/revoke `{app, use?}` | end tokens (access, refresh, private) |
+| POST tokens/revoke `{app, use?}`; POST tokens/restore | end tokens (access, refresh, private); undo |
 | GET demo; GET deals/{id} | ids of the demo's deal; a deal with all that belongs to it |
 | POST deals `{…}` | a whole new deal, see ``story.py`` |
 | POST deals/{id}/win, lose, reopen `{stage?}` | move it, as a person does |
@@ -42,6 +42,7 @@ class AdminApi:
             ("GET", "/settings", self.get_settings), ("PUT", "/settings", self.put_settings),
             ("GET", "/apps", self.apps), ("PUT", "/apps/{app}/scopes", self.scopes),
             ("PUT", "/webhooks", self.webhooks), ("POST", "/tokens/revoke", self.revoke),
+            ("POST", "/tokens/restore", self.restore_tokens),
             ("GET", "/demo", self.demo), ("POST", "/deals", self.create_deal),
             ("GET", "/deals/{id}", self.deal), ("POST", "/deals/{id}/win", self.win),
             ("POST", "/deals/{id}/lose", self.lose), ("POST", "/deals/{id}/reopen", self.reopen),
@@ -100,6 +101,11 @@ class AdminApi:
     def revoke(self, _match, body):
         """End an app's tokens."""
         self.portal.auth.revoke(self._app(body.get("app", "oauth"))["app_id"], body.get("use"))
+        return {}
+
+    def restore_tokens(self, _match, _body):
+        """Make the lasting tokens valid again."""
+        self.portal.auth.restore()
         return {}
 
     # -- deals ----------------------------------------------------------------

@@ -60,6 +60,11 @@ class Auth:
             self._store.put(APP, str(app_id), {
                 "app_id": app_id, "kind": kind, "client_id": client_id, "client_secret": secret,
                 "scopes": list(SCOPES), "target_url": None, "subscriptions": []})
+        self.restore()
+
+    def restore(self):
+        """Make the lasting tokens valid again, as if the apps were connected anew."""
+        known = self.known()
         self._put_token(known["private_app_token"], "private", known["private_app_id"], None)
         self._put_token(known["refresh_token"], "refresh", known["oauth_app_id"], None)
 
@@ -74,7 +79,10 @@ class Auth:
                 self._store.delete(TOKEN, doc["token"])
 
     def expire(self, request):
-        """End the access token that a request carries (fault ``expire_token``)."""
+        """End the token that a request carries (fault ``expire_token``).
+
+        An OAuth access token expires; a lasting token is withdrawn until ``restore()``.
+        """
         doc = self._store.get(TOKEN, _bearer(request))
         if doc is not None and doc["use"] in ("access", "client_credentials"):
             self._store.update(TOKEN, doc["token"], expires=self._clock.time() - 1)

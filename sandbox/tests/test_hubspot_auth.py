@@ -82,6 +82,12 @@ def test_token_parameters_in_the_url_do_not_count(hs):
 def test_revoked_app_cannot_refresh(hs):
     hs.admin("POST", "tokens/revoke", {"app": "oauth"})
     assert refresh(hs, 400)["status"] == "BAD_REFRESH_TOKEN"
+    hs.good("GET", COMPANIES)
+    hs.admin("POST", "tokens/revoke", {"app": "private"})
+    hs.bad(401, "GET", COMPANIES)
+    hs.admin("POST", "tokens/restore")
+    hs.good("GET", COMPANIES)
+    refresh(hs)
 
 
 def test_authorization_code_flow(hs):

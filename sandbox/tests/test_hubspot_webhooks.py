@@ -177,6 +177,17 @@ def test_faults_duplicate_and_bad_signature(hs, receiver):
         headers["X-HubSpot-Request-Timestamp"])
 
 
+def test_fault_reorder_lets_later_changes_overtake(hs, receiver):
+    first = hs.create("products", name="First")
+    events(receiver, 2)
+    receiver.requests.clear()
+    hs.sandbox.fault("hubspot", "webhook_reorder", ms=400, times=1)
+    hs.update("products", first, name="Second")
+    time.sleep(0.2)
+    hs.update("products", first, name="Third")
+    assert [e["propertyValue"] for e in events(receiver, 2)] == ["Third", "Second"]
+
+
 def test_oauth_app_has_its_own_url_and_secret(hs, receiver):
     hs.admin("PUT", "webhooks", {"app": "private", "target_url": None})
     hs.admin("PUT", "webhooks", {"app": "oauth", "target_url": receiver.url})
