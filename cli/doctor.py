@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from . import database, network, odoo, odoo_source, paths, postgres, services, shell, testing
+from . import apt, database, network, odoo, odoo_source, paths, postgres, services, shell, testing, venv
 from .console import Failure, say
 
 
@@ -58,9 +57,10 @@ def check_python() -> Iterator[Finding]:
     else:
         yield Finding("bad", f"Python {version} runs q2c; Odoo 19 wants 3.10 to 3.13.",
                       "Run q2c with another one, for example: python3.12 ./q2c run")
-    probe = subprocess.run([sys.executable, "-c", "import venv, ensurepip"], capture_output=True, check=False)
-    if probe.returncode:
-        yield Finding("bad", "Python's venv module is not complete.", "apt-get install python3-venv")
+    if not venv.can_make_environments():
+        yield Finding("bad", "This Python has no venv module.", venv.INSTALL_VENV)
+    elif not venv.has_pip():
+        yield Finding("note", "This Python brings no pip; setup will fetch it with apt.", venv.INSTALL_VENV)
     else:
         yield Finding("ok", "Python can make virtual environments")
 
@@ -86,7 +86,7 @@ def check_odoo() -> Iterator[Finding]:
     missing = [name for name in ("apt-get", "dpkg-deb") if not shutil.which(name)]
     if missing:
         yield Finding("bad", f"{' and '.join(missing)} not found: this is no Debian or Ubuntu.", odoo_source.OWN_TREE)
-    elif odoo_source.knows_debian() is False:
+    elif apt.known_debian_mirror() is None:
         yield Finding("note", "apt has no index of a Debian repository yet; setup will ask the mirror.",
                       odoo_source.OWN_TREE)
     else:

@@ -14,7 +14,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import markers, paths, shell
+from . import apt, markers, paths, shell
 from .console import Failure, step
 
 PACKAGE = "odoo-19"
@@ -38,12 +38,6 @@ ICON_FONT_VERSION = "4.7"
 ICON_FONT_SUITES = ("trixie", "bookworm")
 
 _LEFT_OUT = ("mail/static/lib/selfie_segmentation/selfie_segmentation.js",)
-
-KEYRINGS = (
-    "/usr/share/keyrings/debian-archive-keyring.gpg",
-    "/usr/share/keyrings/debian-archive-keyring.pgp",
-    "/etc/apt/trusted.gpg.d/debian-archive-keyring.gpg",
-)
 
 OWN_TREE = (
     "Get a source tree of Odoo 19 (branch 19.0 of the public repository odoo/odoo, or a nightly archive), "
@@ -130,21 +124,28 @@ def _fetch() -> None:
 
 def _download(work: Path) -> None:
     """Leave all packages needed in ``work/debs``."""
-    repository, codename = _mirror(work)
-    unstable = _Suite(work, repository, "sid")
-    unstable.update()
+    mirror = apt.debian_mirror(work)
+    if mirror is None:
+        raise Failure(
+            "apt on this machine knows no Debian repository, so Odoo 19 cannot be fetched with it "
+            "(Ubuntu's do not carry it; no network looks the same).",
+            OWN_TREE,
+        )
+    repository, codename = mirror
+    unstable = apt.Suite(work / "apt-sid", repository, "sid")
+    unstable.update(OWN_TREE)
     if not unstable.version(PACKAGE):
         raise Failure(f"The unstable suite of this machine's Debian mirror has no package {PACKAGE}.", OWN_TREE)
-    unstable.download(PACKAGE, *COMPANIONS)
+    unstable.download(work / "debs", PACKAGE, *COMPANIONS)
     _download_icon_font(work, repository, codename)
 
 
 def _download_icon_font(work: Path, repository: str, codename: str) -> None:
     for name in dict.fromkeys((codename, *ICON_FONT_SUITES)):
-        suite = _Suite(work, repository, name)
-        suite.update()
+        suite = apt.Suite(work / f"apt-{name}", repository, name)
+        suite.update(OWN_TREE)
         if ICON_FONT_VERSION in suite.version(ICON_FONT):
-            suite.download(ICON_FONT)
+            suite.download(work / "debs", ICON_FONT)
             return
     raise Failure(f"The mirror has no {ICON_FONT} {ICON_FONT_VERSION}.", OWN_TREE)
 
@@ -152,116 +153,12 @@ def _download_icon_font(work: Path, repository: str, codename: str) -> None:
 def _unpack(work: Path) -> None:
     """Unpack all packages into a prefix and put it in place."""
     prefix = work / "prefix"
-    for package in sorted((work / "debs").glob("*.deb")):
-        shell.run_logged(["dpkg-deb", "-x", package, prefix], "setup", f"{package.name} could not be unpacked")
-    source = prefix / _UNPACKED
-    _inspect(source, PACKAGE)
+    apt.unpack(work / "debs", prefix)
+    _inspect(prefix / _UNPACKED, PACKAGE)
     prefix.replace(paths.ODOO)
-
-
-def _mirror(work: Path) -> tuple[str, str]:
-    """Address and release name of the Debian repository that apt is configured for.
-
-    apt only tells what it has an index of, and a fresh container has none, so
-    the machine's own sources are read into a private folder where needed.
-    """
-    found = _index_targets([])
-    if not found:
-        lists = _private_apt(work / "machine")
-        # Third-party sources may fail; what matters is whether Debian's answered.
-        shell.capture(["apt-get", "update", *lists])
-        found = _index_targets(lists)
-    if not found:
-        raise Failure(
-            "apt on this machine knows no Debian repository, so Odoo 19 cannot be fetched with it "
-            "(Ubuntu's do not carry it; no network looks the same).",
-            OWN_TREE,
-        )
-    return found
-
-
-def _index_targets(options: list[str]) -> tuple[str, str] | None:
-    """First main repository of Debian among apt's sources, not the security one."""
-    answer = shell.capture(
-        ["apt-get", "indextargets", *options, "--format", "$(REPO_URI)|$(CODENAME)|$(ORIGIN)|$(COMPONENT)",
-         "Created-By: Packages"]
-    )
-    for line in answer.stdout.splitlines():
-        uri, codename, origin, component = (line.split("|") + [""] * 3)[:4]
-        plain = "-" not in codename and "/" not in codename
-        if origin == "Debian" and component == "main" and plain and "security" not in uri:
-            return uri, codename
-    return None
-
-
-def _private_apt(folder: Path) -> list[str]:
-    """Options that make apt keep its lists and archives below ``folder``."""
-    for part in ("lists/partial", "cache/archives/partial"):
-        (folder / part).mkdir(parents=True, exist_ok=True)
-    return [
-        "-o", f"Dir::State::Lists={folder / 'lists'}",
-        "-o", f"Dir::Cache={folder / 'cache'}",
-        # As root apt would switch to a user that may not enter our folder.
-        "-o", "APT::Sandbox::User=root",
-        "-o", "Acquire::Retries=3",
-        "-o", "Acquire::http::Timeout=30",
-    ]
-
-
-class _Suite:
-    """One suite of the machine's Debian mirror, used without touching the system's apt."""
-
-    def __init__(self, work: Path, repository: str, name: str):
-        folder = work / f"suite-{name}"
-        self.name = name
-        self.debs = work / "debs"
-        self.options = _private_apt(folder)
-        sources = folder / "sources.list"
-        sources.write_text(f"deb [signed-by={_keyring()}] {repository} {name} main\n")
-        self.options += ["-o", f"Dir::Etc::SourceList={sources}", "-o", "Dir::Etc::SourceParts=-"]
-        self.debs.mkdir(exist_ok=True)
-
-    def update(self) -> None:
-        """Read the suite's package list."""
-        output = shell.run_logged(
-            ["apt-get", "update", *self.options], "setup",
-            f"The package list of Debian '{self.name}' could not be read", OWN_TREE,
-        )
-        # apt exits 0 when a list could not be fetched and it has nothing older.
-        if re.search(r"^(E:|W: Failed to fetch)", output, re.M):
-            raise Failure(
-                f"This machine's package mirror does not serve Debian '{self.name}':\n{shell.tail(output, 4)}",
-                shell.explain(output) or OWN_TREE,
-            )
-
-    def version(self, package: str) -> str:
-        """Version of ``package`` in this suite, '' if it has none."""
-        answer = shell.capture(["apt-cache", *self.options, "show", "--no-all-versions", package])
-        found = re.search(r"^Version: (.+)$", answer.stdout, re.M)
-        return found.group(1) if found else ""
-
-    def download(self, *packages: str) -> None:
-        """Put ``packages`` into the common folder of archives."""
-        shell.run_logged(
-            ["apt-get", *self.options, "download", *packages], "setup",
-            "Odoo could not be downloaded", "Run the same command again.", cwd=self.debs,
-        )
-
-
-def _keyring() -> str:
-    for keyring in KEYRINGS:
-        if os.path.exists(keyring):
-            return keyring
-    raise Failure("The keys of the Debian archive are not on this machine.",
-                  "Install the package debian-archive-keyring. Or: " + OWN_TREE)
 
 
 def identity(source: Source) -> str:
     """Short text that changes when another Odoo is used; part of the databases' digests."""
     release = (source.path / "odoo" / "release.py").read_bytes()
     return markers.digest(str(source.path), release)[:16]
-
-
-def knows_debian() -> bool:
-    """Whether apt already has an index of a Debian repository."""
-    return _index_targets([]) is not None

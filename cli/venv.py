@@ -7,17 +7,19 @@ environment in which it is found is thrown away and built again.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
-from . import markers, odoo_source, paths, shell
+from . import apt, markers, odoo_source, paths, shell
 from .console import Failure, step
 
 RUNTIME = "requirements-env.txt"
 DEVELOPMENT = "requirements-dev.txt"
+
+INSTALL_VENV = "As root: apt-get install python3-venv"
 
 _UNFINISHED = "unfinished"
 
@@ -67,15 +69,50 @@ def _create() -> None:
     shutil.rmtree(paths.VENV, ignore_errors=True)
     paths.STATE.mkdir(parents=True, exist_ok=True)
     shell.need_space(paths.STATE, 1.5)
-    fix = "Install it with: apt-get install python3-venv"
-    if subprocess.run([sys.executable, "-c", "import venv, ensurepip"], capture_output=True, check=False).returncode:
-        raise Failure("This Python cannot make virtual environments (its venv or ensurepip is missing).", fix)
+    if not can_make_environments():
+        raise Failure("This Python has no venv module.", INSTALL_VENV)
     with step(f"Creating a virtual environment in {paths.shown(paths.VENV)}"):
         paths.VENV.mkdir()
-        (paths.VENV / _UNFINISHED).touch()
-        shell.run_logged([sys.executable, "-m", "venv", paths.VENV], "setup",
-                         "The virtual environment could not be made", fix)
-        (paths.VENV / _UNFINISHED).unlink()
+        note = paths.VENV / _UNFINISHED
+        note.touch()
+        if has_pip():
+            _make_environment()
+        else:
+            _make_environment("--without-pip")
+            _fetch_pip()
+        note.unlink()
+
+
+def can_make_environments() -> bool:
+    """Whether this Python has the module that makes virtual environments."""
+    return importlib.util.find_spec("venv") is not None
+
+
+def has_pip() -> bool:
+    """Whether this Python can put pip into an environment; Debian's needs python3-venv for it."""
+    return importlib.util.find_spec("ensurepip") is not None
+
+
+def _make_environment(*options: str) -> None:
+    shell.run_logged([sys.executable, "-m", "venv", *options, paths.VENV], "setup",
+                     "The virtual environment could not be made", INSTALL_VENV)
+
+
+def _fetch_pip() -> None:
+    """Get pip with apt, from the machine's own release, and have it install itself."""
+    shell.require("apt-get", INSTALL_VENV)
+    work = paths.STATE / "pip.tmp"
+    shutil.rmtree(work, ignore_errors=True)
+    try:
+        machine = apt.Suite(work / "apt")
+        machine.try_update()
+        machine.download(work / "debs", "python3-pip-whl")
+        apt.unpack(work / "debs", work / "prefix")
+        wheel = next((work / "prefix").glob("usr/share/python-wheels/pip-*.whl"))
+        shell.run_logged([paths.python(), wheel / "pip", "install", "--no-index", wheel], "setup",
+                         "pip could not be installed", INSTALL_VENV)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
 
 
 def _install(requirements: str) -> None:

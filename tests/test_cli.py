@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from cli import (
+    apt,
     database,
     doctor,
     locking,
@@ -299,7 +300,7 @@ APT = """
 def _get_odoo(monkeypatch, fake_programs, targets, update):
     """Try to fetch Odoo with an apt that behaves as told."""
     monkeypatch.delenv("Q2C_ODOO", raising=False)
-    monkeypatch.setattr(odoo_source, "_keyring", lambda: "/keyring.gpg")
+    monkeypatch.setattr(apt, "keyring", lambda: "/keyring.gpg")
     fake_programs("apt-get", APT.format(targets=targets, update=update))
     fake_programs("apt-cache", "exit 0")
     fake_programs("dpkg-deb", "exit 0")
