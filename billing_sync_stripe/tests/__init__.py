@@ -1,0 +1,13 @@
+import importlib.util
+
+from . import test_lib_charge_plan
+from . import test_lib_client
+from . import test_lib_event
+from . import test_lib_failure
+from . import test_lib_form
+from . import test_lib_money
+from . import test_lib_payout_plan
+from . import test_lib_signature
+
+if importlib.util.find_spec("hypothesis"):
+    from . import test_lib_properties
