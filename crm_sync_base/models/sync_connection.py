@@ -46,9 +46,22 @@ class SyncConnection(models.Model):
         help="The service user in whose name this connection reads and writes Odoo records.",
     )
     base_url = fields.Char(
-        string="Base URL", required=True, help="Where the provider's API is reached."
+        string="Base URL",
+        compute="_compute_endpoint",
+        store=True,
+        readonly=False,
+        precompute=True,
+        required=True,
+        help="Where the provider's API is reached.",
     )
-    api_version = fields.Char(required=True, help="Pinned: an upgrade is a decision, not a surprise.")
+    api_version = fields.Char(
+        compute="_compute_endpoint",
+        store=True,
+        readonly=False,
+        precompute=True,
+        required=True,
+        help="Pinned: an upgrade is a decision, not a surprise.",
+    )
     allowed_hosts = fields.Char(
         help="Additional host names that calls may go to, separated by commas."
     )
@@ -102,6 +115,13 @@ class SyncConnection(models.Model):
     )
 
     # === Computes ===#
+
+    @api.depends("provider")
+    def _compute_endpoint(self):
+        for connection in self:
+            defaults = connection._connector()._connection_defaults() if connection.provider else {}
+            connection.base_url = connection.base_url or defaults.get("base_url")
+            connection.api_version = connection.api_version or defaults.get("api_version")
 
     @api.depends("webhook_token")
     def _compute_webhook_url(self):

@@ -1,3 +1,5 @@
+import threading
+
 from odoo import _, api, models
 from odoo.exceptions import UserError
 
@@ -12,6 +14,8 @@ from ..lib.declarations import (
     Write,
     WriteResult,
 )
+
+_clients = threading.local()  # clients are not shared between threads
 
 
 class SyncConnector(models.AbstractModel):
@@ -57,6 +61,11 @@ class SyncConnector(models.AbstractModel):
         return ()
 
     @api.model
+    def _connection_defaults(self):
+        """Return `base_url` and `api_version` of a new connection."""
+        return {}
+
+    @api.model
     def _flow_templates(self, connection):
         """Return the flows that the connector ships.
 
@@ -71,6 +80,25 @@ class SyncConnector(models.AbstractModel):
     def _not_supported(self):
         """Return the sentence for a call that this provider does not offer."""
         return _("%s does not support this.", self._description)
+
+    # === Client ===#
+
+    def _client(self, connection):
+        """Return this thread's client of a connection.
+
+        It is built anew when credentials or settings change, so that HTTP sessions
+        and access tokens are reused between batches.
+        """
+        held = _clients.__dict__.setdefault("held", {})
+        key = (self.env.cr.dbname, connection.id)
+        settings = (connection.sudo().secret_tokens, connection.base_url, connection.api_version)
+        if key not in held or held[key][0] != settings:
+            held[key] = (settings, self._build_client(connection))
+        return held[key][1]
+
+    def _build_client(self, connection):
+        """Return a new client of the provider's library for a connection."""
+        raise UserError(self._not_supported())
 
     # === Remote calls ===#
 

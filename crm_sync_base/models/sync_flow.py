@@ -358,3 +358,10 @@ class SyncFlow(models.Model):
         else:
             names = [rule.field_name.split(".")[0] for rule in self.mapping_id._outbound_rules()]
         return frozenset(filter(None, names))
+
+    @api.model
+    def _mapped_paths(self, connection, remote_object):
+        """Return the remote paths that the active mappings of an object read."""
+        mappings = self._for_object(connection, remote_object).mapping_id
+        rules = mappings.rule_ids.filtered(lambda rule: rule.direction != "outbound")
+        return {rule.remote_path for rule in rules if rule.remote_path}

@@ -49,7 +49,7 @@ class SyncTrace(models.AbstractModel):
         documents = self._documents(correlations)
         return {
             "query": query,
-            "title": documents[0]["name"] if documents else query,
+            "title": self._title(documents, query),
             "documents": documents,
             "lines": lines,
             "problem": "",
@@ -174,6 +174,15 @@ class SyncTrace(models.AbstractModel):
             seen.add(record)
             documents.append(self._remote_document(binding))
         return documents
+
+    def _title(self, documents, query):
+        """Return the name of the story: what was asked for, else the deal's document."""
+        deal_models = self.env["sync.flow"].search([("is_document", "=", True)]).mapped("model")
+        ours = [document for document in documents if document["system"] == "Odoo"]
+        named = [document for document in ours if document["name"].lower() == query.lower()]
+        deals = [document for document in ours if document["model"] in deal_models]
+        found = next(iter([*named, *deals, *ours]), None)
+        return found["name"] if found else query
 
     def _document(self, record):
         return {

@@ -1,0 +1,211 @@
+from datetime import timedelta
+
+from odoo import api, fields, models
+
+STORIES = 8  # deals on the page
+RECENT_JOBS = 60  # how far back finished deals are looked for, in jobs
+EVENTS = 8
+STUCK_MINUTES = 5  # lanes run every minute; silence for so long means nobody runs them
+
+
+class SyncOverview(models.AbstractModel):
+    """The figures of the *Overview* page, as far as the reader may see them."""
+
+    _name = "sync.overview"
+    _description = "Overview"
+
+    @api.model
+    @api.readonly
+    def get_overview(self):
+        """Return everything the page shows, in a number of queries that does not grow.
+
+        :return: `{"deals": {"count", "rows"}, "jobs": {"waiting", "running", "failed"},
+            "exceptions": {"open", "late", "mine", "classes"}, "connections": [...],
+            "events": [...], "stuck_minutes"}`; moments are ISO in UTC. What a row
+            holds is said at the method that makes it.
+        :raises AccessError: when the reader has nothing to do with synchronisation.
+        """
+        jobs = self._jobs()
+        return {
+            "deals": {"count": self._deal_count(), "rows": self._deals()},
+            "jobs": jobs,
+            "exceptions": self._exceptions(),
+            "connections": self._connections(),
+            "events": self._events(),
+            "stuck_minutes": self._stuck_minutes() if jobs["waiting"] else 0,
+        }
+
+    # === Deals ===#
+
+    @api.model
+    def _deal_domain(self):
+        """Return the domain of the jobs that carry deals (not of those that look for any)."""
+        return [("flow_id.is_document", "=", True), ("kind", "in", ("record", "push", "step"))]
+
+    @api.model
+    def _open_domain(self):
+        """Return the domain of the jobs of deals that have not arrived yet."""
+        return [*self._deal_domain(), ("state", "in", ("pending", "running", "failed"))]
+
+    @api.model
+    def _deal_count(self):
+        """Return how many deals are under way."""
+        [[count]] = self.env["sync.job"]._read_group(
+            self._open_domain(), [], ["correlation_id:count_distinct"]
+        )
+        return count
+
+    @api.model
+    def _deals(self):
+        """Return the deals that moved last, those under way first.
+
+        :return: `[{"correlation_id", "name", "detail", "state", "waiting", "failed",
+            "done", "at"}]`; state is waiting, failed or done.
+        """
+        Job = self.env["sync.job"]
+        under_way = [
+            correlation
+            for correlation, _latest in Job._read_group(
+                self._open_domain(), ["correlation_id"], ["id:max"], order="id:max desc", limit=STORIES
+            )
+        ]
+        recent = Job.search(self._deal_domain(), order="id desc", limit=RECENT_JOBS)
+        stories = [*under_way, *recent.mapped("correlation_id")]
+        stories = list(dict.fromkeys(filter(None, stories)))[:STORIES]
+        names = self._story_names(stories)
+        counts = self._story_counts(stories)
+        return [self._deal(story, names.get(story), counts[story]) for story in stories]
+
+    def _deal(self, story, name, counts):
+        if counts["failed"]:
+            state = "failed"
+        else:
+            state = "waiting" if counts["waiting"] else "done"
+        name, detail = name or (counts["name"], "")
+        return {**counts, "correlation_id": story, "name": name, "detail": detail, "state": state}
+
+    def _story_counts(self, stories):
+        """Return `{story: {"waiting", "failed", "done", "at", "name"}}`."""
+        found = {
+            story: {"waiting": 0, "failed": 0, "done": 0, "at": "", "name": ""} for story in stories
+        }
+        key = {"pending": "waiting", "running": "waiting", "failed": "failed", "done": "done"}
+        for story, state, count, latest, name in self.env["sync.job"]._read_group(
+            [("correlation_id", "in", stories)],
+            ["correlation_id", "state"],
+            ["__count", "create_date:max", "name:min"],
+        ):
+            row = found[story]
+            if state in key:
+                row[key[state]] += count
+            row["at"] = max(row["at"], latest.isoformat())
+            row["name"] = row["name"] or name or ""
+        return found
+
+    def _story_names(self, stories):
+        """Return `{story: (name, detail)}` after the last bound record of each deal."""
+        deal_models = self.env["sync.flow"].search([("is_document", "=", True)]).mapped("model")
+        bindings = self.env["sync.binding"].search(
+            [("correlation_id", "in", stories), ("model", "in", deal_models)], order="id"
+        )
+        return {
+            binding.correlation_id: (binding.record_name, binding.external_id)
+            for binding in bindings
+            if binding.record_name
+        }
+
+    # === Jobs ===#
+
+    @api.model
+    def _jobs(self):
+        """Return how many jobs are waiting, running and failed; each count has its own index."""
+        Job = self.env["sync.job"]
+        states = {"waiting": "pending", "running": "running", "failed": "failed"}
+        return {key: Job.search_count([("state", "=", state)]) for key, state in states.items()}
+
+    @api.model
+    def _stuck_minutes(self):
+        """Return for how many minutes no lane has run, 0 when that is normal."""
+        last = max(filter(None, self.env["sync.lane"].sudo().search([]).mapped("last_run_at")), default=None)
+        silence = fields.Datetime.now() - last if last else timedelta()
+        return int(silence.total_seconds() // 60) if silence > timedelta(minutes=STUCK_MINUTES) else 0
+
+    # === Exceptions ===#
+
+    @api.model
+    def _exceptions(self):
+        """Return the exception desk in figures.
+
+        :return: `{"open", "late", "mine", "classes": [{"code", "label", "count",
+            "waiting"}]}`, the fullest class first.
+        """
+        Exc = self.env["sync.exception"]
+        opened = [("state", "in", ("new", "acknowledged"))]
+        labels = dict(Exc._selection_error_code())
+        classes = [
+            {"code": code, "label": labels.get(code, code), "count": count, "waiting": waiting}
+            for code, count, waiting in Exc._read_group(
+                opened, ["error_code"], ["__count", "job_count:sum"], order="__count desc, error_code"
+            )
+        ]
+        return {
+            "open": sum(row["count"] for row in classes),
+            "late": Exc.search_count([*opened, ("deadline", "<", fields.Datetime.now())]),
+            "mine": Exc.search_count([*opened, ("user_id", "=", self.env.uid)]),
+            "classes": classes,
+        }
+
+    # === Connections and events ===#
+
+    @api.model
+    def _connections(self):
+        """Return the connections with their state.
+
+        :return: `[{"id", "name", "provider", "environment", "state", "state_label",
+            "reason", "waiting", "exceptions", "last_success_at"}]`.
+        """
+        connections = self.env["sync.connection"].search([])
+        states = dict(connections._fields["state"]._description_selection(self.env))
+        providers = dict(connections._fields["provider"]._description_selection(self.env))
+        return [
+            {
+                "id": connection.id,
+                "name": connection.name,
+                "provider": providers.get(connection.provider, connection.provider),
+                "environment": connection.environment,
+                "state": connection.state,
+                "state_label": states[connection.state],
+                "reason": connection.paused_reason or connection.last_error or "",
+                "waiting": connection.pending_count,
+                "exceptions": connection.exception_count,
+                "last_success_at": _iso(connection.last_success_at),
+            }
+            for connection in connections
+        ]
+
+    @api.model
+    def _events(self):
+        """Return what arrived last.
+
+        :return: `[{"id", "title", "detail", "system", "accepted", "verdict", "at",
+            "correlation_id"}]`.
+        """
+        events = self.env["sync.event"].search([], limit=EVENTS)
+        verdicts = dict(events._fields["verdict"]._description_selection(self.env))
+        return [
+            {
+                "id": event.id,
+                "title": event.event_type or verdicts[event.verdict],
+                "detail": event.external_id or "",
+                "system": event.connection_id.name or "",
+                "accepted": event.verdict == "accepted",
+                "verdict": verdicts[event.verdict],
+                "at": _iso(event.received_at),
+                "correlation_id": event.correlation_id or "",
+            }
+            for event in events
+        ]
+
+
+def _iso(moment):
+    return moment.isoformat() if moment else ""

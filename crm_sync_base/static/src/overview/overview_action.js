@@ -1,0 +1,128 @@
+import { Component, onWillStart, onWillUnmount, useExternalListener, useState } from "@odoo/owl";
+import { browser } from "@web/core/browser/browser";
+import { _t } from "@web/core/l10n/translation";
+import { registry } from "@web/core/registry";
+import { useService } from "@web/core/utils/hooks";
+import { Layout } from "@web/search/layout";
+import { standardActionServiceProps } from "@web/webclient/actions/action_service";
+
+import { ago } from "../core/format";
+import { SyncSearchBox } from "../core/search_box";
+
+const REFRESH = 10000; // ms
+
+/** What is under way right now, and what waits for a person. */
+export class SyncOverview extends Component {
+    static template = "crm_sync_base.Overview";
+    static components = { Layout, SyncSearchBox };
+    static props = { ...standardActionServiceProps };
+    static path = "sync-overview";
+    static displayName = _t("Overview");
+
+    setup() {
+        this.orm = useService("orm");
+        this.action = useService("action");
+        this.display = { controlPanel: {} };
+        this.state = useState({ data: null, error: "" });
+        onWillStart(() => this.load());
+        onWillUnmount(() => browser.clearTimeout(this.timer));
+        useExternalListener(document, "visibilitychange", () => !document.hidden && this.load());
+    }
+
+    /** Read the figures, now and then again; a page nobody looks at asks nothing. */
+    async load() {
+        browser.clearTimeout(this.timer);
+        try {
+            this.state.data = await this.orm.silent.call("sync.overview", "get_overview", []);
+            this.state.error = "";
+        } catch (error) {
+            this.state.error = error.data?.message || error.message || _t("The server cannot be reached.");
+        }
+        if (!document.hidden) {
+            this.timer = browser.setTimeout(() => this.load(), REFRESH);
+        }
+    }
+
+    get tiles() {
+        const { deals, jobs, exceptions } = this.state.data;
+        return [
+            { key: "deals", value: deals.count, label: _t("Deals under way"), open: () => this.openDeals() },
+            { key: "waiting", value: jobs.waiting, label: _t("Jobs waiting"), open: () => this.openJobs("waiting") },
+            { key: "running", value: jobs.running, label: _t("Jobs running"), open: () => this.openJobs("running") },
+            {
+                key: "failed",
+                value: jobs.failed,
+                label: _t("Jobs failed"),
+                alarm: jobs.failed > 0,
+                open: () => this.openJobs("failed"),
+            },
+            {
+                key: "exceptions",
+                value: exceptions.open,
+                label: _t("Open exceptions"),
+                alarm: exceptions.late > 0,
+                hint: exceptions.late ? _t("%s late", exceptions.late) : "",
+                open: () => this.openExceptions({ search_default_open: 1 }),
+            },
+        ];
+    }
+
+    /** How long a class's bar is, in percent of the longest: records wait behind it. */
+    share(row) {
+        const size = (other) => Math.max(other.waiting, other.count);
+        return Math.round((100 * size(row)) / Math.max(...this.state.data.exceptions.classes.map(size)));
+    }
+
+    ago(iso) {
+        return ago(iso);
+    }
+
+    // --- moving on ---
+
+    trace(query) {
+        return this.action.doAction({
+            type: "ir.actions.client",
+            tag: "crm_sync_trace",
+            name: _t("Trace"),
+            params: { query },
+        });
+    }
+
+    openJobs(filter) {
+        return this.openAction("action_sync_job", { [`search_default_${filter}`]: 1 });
+    }
+
+    openDeals() {
+        return this.openAction("action_sync_job", { search_default_deals_under_way: 1, search_default_by_correlation: 1 });
+    }
+
+    openExceptions(context) {
+        return this.openAction("action_sync_exception", context, "list");
+    }
+
+    openClass(row) {
+        return this.action.doAction("crm_sync_base.action_sync_exception", {
+            viewType: "list",
+            additionalContext: { search_default_open: 1, search_default_error_code: row.code },
+        });
+    }
+
+    openAction(name, context, viewType) {
+        return this.action.doAction(`crm_sync_base.${name}`, { additionalContext: context, viewType });
+    }
+
+    openRecord(model, id) {
+        return this.action.doAction({
+            type: "ir.actions.act_window",
+            res_model: model,
+            res_id: id,
+            views: [[false, "form"]],
+        });
+    }
+
+    openEvent(event) {
+        return event.correlation_id ? this.trace(event.correlation_id) : this.openRecord("sync.event", event.id);
+    }
+}
+
+registry.category("actions").add("crm_sync_overview", SyncOverview);
