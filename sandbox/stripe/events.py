@@ -30,15 +30,17 @@ def list_events(account: Account, params: dict) -> dict:
             "You may only specify one of these parameters: type, types.", param="types"
         )
     oldest = _oldest(account)
-    documents = [doc for doc in account.newest("event") if doc["created"] >= oldest]
     wanted = params.get("types") or ([params["type"]] if "type" in params else None)
-    if wanted:
-        documents = [doc for doc in documents if _is_one_of(doc["type"], wanted)]
-    if "delivery_success" in params:
-        success = params["delivery_success"]
-        documents = [doc for doc in documents
-                     if (account.pending_webhooks(doc) == 0) == success]
-    return page(account, "event", params, "/v1/events", documents=documents)
+    success = params.get("delivery_success")
+
+    def where(doc: dict) -> bool:
+        return (
+            doc["created"] >= oldest
+            and (not wanted or _is_one_of(doc["type"], wanted))
+            and (success is None or (account.pending_webhooks(doc) == 0) == success)
+        )
+
+    return page(account, "event", params, "/v1/events", where=where)
 
 
 def _oldest(account: Account) -> int:

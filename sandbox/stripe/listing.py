@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 from .account import Account
@@ -23,27 +26,31 @@ def page(
     equal: tuple[str, ...] = (),
     ranges: tuple[str, ...] = ("created",),
     documents: list[dict] | None = None,
+    where: Callable[[dict], bool] = lambda _doc: True,
 ) -> dict:
     """One page of a list.
 
     :param params: the request's parameters (limit, starting_after, filters).
     :param equal: names of filters that must equal the member of the same name.
     :param ranges: names of time filters.
-    :param documents: candidates, newest first, when the caller has narrowed them.
+    :param documents: candidates in the list's order, when the caller has narrowed them.
+    :param where: one more condition.
     :return: the list object, not rendered.
     :raise StripeError: the object to continue from does not exist.
     """
     filters = {name: params[name] for name in equal if name in params}
     if documents is None:
         documents = _candidates(account, object_type, filters)
-    found = [
-        doc
-        for doc in documents
-        if not doc.get("deleted")
-        and all(doc.get(name) == value for name, value in filters.items())
-        and all(_in_range(doc, name, params.get(name)) for name in ranges)
-    ]
-    return list_object(*_cut(account, object_type, found, params), url)
+
+    def matches(doc: dict) -> bool:
+        return (
+            not doc.get("deleted")
+            and all(doc.get(name) == value for name, value in filters.items())
+            and all(_in_range(doc, name, params.get(name)) for name in ranges)
+            and where(doc)
+        )
+
+    return list_object(*_cut(account, object_type, documents, params, matches), url)
 
 
 def list_object(documents: list[dict], has_more: bool, url: str) -> dict:
@@ -68,24 +75,34 @@ def _in_range(doc: dict, name: str, bounds: dict | None) -> bool:
     )
 
 
-def _cut(account: Account, object_type: str, found: list[dict], params: dict):
-    """:return: (documents of the page, has_more)."""
+def _cut(
+    account: Account,
+    object_type: str,
+    documents: list[dict],
+    params: dict,
+    matches: Callable[[dict], bool],
+) -> tuple[list[dict], bool]:
+    """Look only as far as the page reaches. :return: (documents, has_more)."""
     limit = params.get("limit", DEFAULT_LIMIT)
-    if "starting_after" in params:
-        edge = account.need(object_type, params["starting_after"], "starting_after")
-        found = found[_position(found, edge, after=True):]
     if "ending_before" in params:
         edge = account.need(object_type, params["ending_before"], "ending_before")
-        before = found[: _position(found, edge, after=False)]
-        return before[-limit:], len(before) > limit
+        candidates = reversed(documents[: _position(documents, edge, after=False)])
+        found = list(islice(filter(matches, candidates), limit + 1))
+        return found[:limit][::-1], len(found) > limit
+    start = 0
+    if "starting_after" in params:
+        edge = account.need(object_type, params["starting_after"], "starting_after")
+        start = _position(documents, edge, after=True)
+    candidates = (documents[index] for index in range(start, len(documents)))
+    found = list(islice(filter(matches, candidates), limit + 1))
     return found[:limit], len(found) > limit
 
 
-def _position(found: list[dict], edge: dict, after: bool) -> int:
-    """:return: where the list continues; the edge itself may be filtered out."""
-    for index, doc in enumerate(found):
-        if doc["id"] == edge["id"]:
-            return index + after
-        if doc["_seq"] < edge["_seq"] and found[-1]["_seq"] < found[0]["_seq"]:
-            return index
-    return len(found)
+def _position(documents: list[dict], edge: dict, after: bool) -> int:
+    """:return: where the list continues; the edge itself may not be among them.
+
+    Lists are ordered by sequence, either way round.
+    """
+    sign = 1 if len(documents) > 1 and documents[0]["_seq"] < documents[-1]["_seq"] else -1
+    find = bisect_right if after else bisect_left
+    return find(documents, sign * edge["_seq"], key=lambda doc: sign * doc["_seq"])
