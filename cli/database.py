@@ -213,18 +213,29 @@ def ensure_template() -> str:
     It is always installed afresh on the core template: nothing of an older
     version of the modules can be left in it.
     """
-    wanted = _suite_recipe()
     with locking.exclusive("template"):
-        if recipe(TEMPLATE) == wanted:
-            return TEMPLATE
-        ensure_core()
-        building = f"{TEMPLATE}_building"
-        copy(CORE, building)
-        if wanted["modules"]:
-            with step(f"Installing the suite: {', '.join(wanted['modules'])}"):
-                _install(building, f"--init={','.join(wanted['modules'])}", "--with-demo")
-        _put_in_place(building, TEMPLATE, wanted)
+        _build_template()
     return TEMPLATE
+
+
+def copy_template(target: str) -> None:
+    """Copy the suite's template, built before if need be, while nobody else rebuilds it."""
+    with locking.exclusive("template"):
+        _build_template()
+        copy(TEMPLATE, target)
+
+
+def _build_template() -> None:
+    wanted = _suite_recipe()
+    if recipe(TEMPLATE) == wanted:
+        return
+    ensure_core()
+    building = f"{TEMPLATE}_building"
+    copy(CORE, building)
+    if wanted["modules"]:
+        with step(f"Installing the suite: {', '.join(wanted['modules'])}"):
+            _install(building, f"--init={','.join(wanted['modules'])}", "--with-demo")
+    _put_in_place(building, TEMPLATE, wanted)
 
 
 def demo_is_current() -> bool:
@@ -241,7 +252,7 @@ def ensure_demo() -> None:
     if present is None or present.get("odoo") != wanted["odoo"]:
         ensure_template()
         with step(f"Creating the database {DEMO}"):
-            copy(TEMPLATE, DEMO)
+            copy_template(DEMO)
     else:
         _upgrade(DEMO, present, wanted)
     _write_recipe(DEMO, wanted)

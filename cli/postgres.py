@@ -92,12 +92,15 @@ class _Layout:
 
 
 def _account() -> str:
-    """Who the server runs as: this user, or ``nobody`` for root."""
+    """Who the server runs as: this user; for root the owner of the data, at first ``nobody``."""
     name = pwd.getpwuid(os.geteuid()).pw_name if _has_passwd_entry() else ""
     if not name:
         raise Failure("This user has no entry in /etc/passwd, which PostgreSQL needs.",
                       "Run q2c as an ordinary user, or set PGHOST and PGUSER to a server of your own.")
-    return "nobody" if os.geteuid() == 0 else name
+    if os.geteuid() != 0:
+        return name
+    data = paths.POSTGRES / "data"
+    return pwd.getpwuid(data.stat().st_uid).pw_name if data.exists() else "nobody"
 
 
 def _has_passwd_entry() -> bool:

@@ -132,11 +132,23 @@ def _choose_ports(odoo_port: int | None, sandbox_port: int | None, alive: dict[s
     return chosen
 
 
+def _stop_outdated_sandbox() -> None:
+    """Stop a sandbox whose code has changed since it was started; its state stays."""
+    current = markers.digest_files(sorted((paths.ROOT / "sandbox").rglob("*.py")))
+    if not markers.is_current("sandbox-code", current):
+        for service in running().values():
+            if service.name == "sandbox":
+                say("  the sandbox's code has changed; restarting it")
+                service.stop()
+        markers.complete("sandbox-code", current)
+
+
 def ensure_running(odoo_port: int | None = None, sandbox_port: int | None = None) -> dict[str, int]:
     """Start what does not run; return the ports.
 
     :raise Failure: when a service of ours runs on another port than asked for
     """
+    _stop_outdated_sandbox()
     alive = running()
     ports = _choose_ports(odoo_port, sandbox_port, alive)
     for name in alive:

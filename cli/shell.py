@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -57,9 +58,13 @@ def _read_from(file: Path, start: int) -> str:
         return handle.read().decode(errors="replace")
 
 
+#: Odoo's log at level INFO, and Python's underlining of the place of an error.
+_CHATTER = re.compile(r"\d{4}-\d\d-\d\d [\d:,]+ \d+ INFO |\s*[~^]+$")
+
+
 def tail(output: str, lines: int = 12) -> str:
-    """The last lines of an output, indented."""
-    kept = [line for line in output.splitlines() if line.strip()][-lines:]
+    """The last lines of an output that say something, indented; Odoo's chatter is left out."""
+    kept = [line for line in output.splitlines() if line.strip() and not _CHATTER.match(line)][-lines:]
     return "\n".join(f"       {line}" for line in kept)
 
 

@@ -12,7 +12,7 @@ import subprocess
 from pathlib import Path
 
 from . import database, node, odoo, paths
-from .console import Failure, say, step, warn
+from .console import Failure, say, warn
 
 BROWSERS = ("google-chrome", "chromium", "chromium-browser", "google-chrome-stable")
 
@@ -41,10 +41,8 @@ def run(arguments: list[str]) -> int:
     """
     _require_browser()
     database.drop_orphans()
-    template = database.ensure_template()
     name = database.copy_name("modules")
-    with step("Copying the template database for the tests"):
-        database.copy(template, name)
+    database.copy_template(name)
     try:
         return _pytest(name, arguments)
     finally:

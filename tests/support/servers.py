@@ -164,7 +164,7 @@ class OdooServer(Server):
 
     def create_database(self) -> None:
         """Copy the template, and make links and webhook addresses point here."""
-        database.copy(database.ensure_template(), self.database)
+        database.copy_template(self.database)
         database.set_base_url(self.database, self.url)
 
     def rpc(self, model: str, method: str, *args: Any, **kwargs: Any) -> Any:
