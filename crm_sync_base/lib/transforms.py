@@ -237,6 +237,14 @@ def out_number(value: Any, context: Context) -> Any:
     return int(exact) if exact == exact.to_integral_value() else float(exact)
 
 
+def out_money(value: Any, context: Context) -> str:
+    """Return an amount as plain decimal text, for providers that take no float.
+
+    Money arrives here rounded to its currency.
+    """
+    return format(number(value or 0, context), "f")
+
+
 def out_value_map(value: Any, context: Context) -> Any:
     """Return the remote value whose counterpart is `value`."""
     if value in (None, "", False):
@@ -253,6 +261,7 @@ def out_value_map(value: Any, context: Context) -> Any:
 INBOUND: dict[str, Function] = {
     "direct": direct,
     "number": number,
+    "money": number,
     "integer": integer,
     "boolean": boolean,
     "datetime": moment,
@@ -269,6 +278,7 @@ INBOUND: dict[str, Function] = {
 OUTBOUND: dict[str, Function] = {
     "direct": out_direct,
     "number": out_number,
+    "money": out_money,
     "integer": out_number,
     "boolean": boolean,
     "datetime": out_direct,

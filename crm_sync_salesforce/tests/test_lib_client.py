@@ -3,7 +3,7 @@ from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 
 from odoo.addons.crm_sync_base.lib import errors
-from odoo.addons.crm_sync_base.tests.conformance import shared_sandbox
+from odoo.addons.crm_sync_base.tests.conformance import start_sandbox
 from odoo.tests import BaseCase
 
 from ..lib import soql
@@ -19,9 +19,7 @@ class ClientCase(BaseCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.sandbox = shared_sandbox()
-        if not cls.sandbox.is_alive:  # Odoo ends child processes after each class
-            cls.sandbox.restart()
+        cls.sandbox = start_sandbox(cls)
         cls.admin = cls.sandbox.admin
         cls.known = cls.admin.get("/credentials")["salesforce"]
 

@@ -24,6 +24,13 @@ class SaleOrder(models.Model):
     q2c_source_reference = fields.Char(
         string="Source Quote", copy=False, readonly=True, index=True, help="Number of the quote in the CRM."
     )
+    q2c_contact_id = fields.Many2one(
+        "res.partner",
+        string="Deal Contact",
+        copy=False,
+        readonly=True,
+        help="The person at the customer with whom the deal was made.",
+    )
     q2c_currency_id = fields.Many2one(
         "res.currency",
         string="Source Currency",

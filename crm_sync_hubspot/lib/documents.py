@@ -1,0 +1,110 @@
+"""From HubSpot records to the documents that mappings read.
+
+Property values stay as HubSpot has them (text or null). A deal is completed with
+what a sales order needs of its other records; the added keys are listed at
+`deal_document`.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from odoo.addons.crm_sync_base.lib.errors import DataInvalid
+
+#: properties that are read of each object, besides the mapped ones
+PROPERTIES: dict[str, tuple[str, ...]] = {
+    "companies": ("name", "domain", "website", "phone", "address", "address2", "city", "zip", "state", "country"),
+    "contacts": ("firstname", "lastname", "email", "phone", "jobtitle"),
+    "deals": ("dealname", "dealstage", "pipeline", "deal_currency_code", "amount", "closedate"),
+    "quotes": ("hs_title", "hs_quote_number", "hs_quote_amount", "hs_currency", "hs_status"),
+    "line_items": (
+        "name", "hs_sku", "hs_product_id", "quantity", "price", "amount", "discount",
+        "hs_discount_percentage", "hs_tax_amount", "hs_tax_rate_group_id", "hs_position_on_quote",
+        "hs_line_item_currency_code",
+    ),
+}
+
+#: quotes that a customer was shown; drafts and rejected ones do not count
+PUBLISHED = frozenset({"APPROVAL_NOT_NEEDED", "APPROVED"})
+
+
+def person_name(properties: dict[str, Any]) -> str:
+    """Return a contact's full name; the e-mail address when there is none."""
+    parts = (properties.get("firstname"), properties.get("lastname"))
+    return " ".join(part for part in parts if part) or properties.get("email") or ""
+
+
+def choose_quote(quotes: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """Return the published quote that was changed last, or None."""
+    published = [quote for quote in quotes if quote["properties"].get("hs_status") in PUBLISHED]
+    return max(published, key=lambda quote: (quote["updatedAt"], quote["id"]), default=None)
+
+
+def line_document(line: dict[str, Any], tax_names: dict[str, str]) -> dict[str, Any]:
+    """Return a line item's properties, completed.
+
+    Added: `id`; `tax_name` of its tax-rate group; `unit_price` and
+    `discount_percent`, where a discount *amount* per unit is taken off the price
+    (Odoo's discount is a percentage; the percentage wins where both are set).
+    """
+    properties = line["properties"]
+    percent = number(properties.get("hs_discount_percentage"), "discount")
+    price = number(properties.get("price"), "price")
+    if not percent:
+        price -= number(properties.get("discount"), "discount")
+    group = properties.get("hs_tax_rate_group_id")
+    return {
+        **properties,
+        "id": line["id"],
+        "unit_price": price,
+        "discount_percent": percent,
+        "tax_name": tax_names.get(group, group) if group else None,
+    }
+
+
+def deal_document(
+    deal: dict[str, Any],
+    *,
+    is_won: bool,
+    company_id: str,
+    contact_id: str,
+    quote: dict[str, Any] | None,
+    lines: list[dict[str, Any]],
+) -> dict[str, Any]:
+    """Return a deal's properties, completed.
+
+    Added: `id`, `is_won`, `company_id`, `contact_id`, `quote` (properties and `id`)
+    or None, `lines` in their order, and the totals `net`, `tax` and `total`. Net and
+    tax are the sums of HubSpot's own line amounts; the total is the quote's, and
+    without a quote the sum of both.
+    """
+    lines = sorted(lines, key=lambda line: (int(line.get("hs_position_on_quote") or 0), int(line["id"])))
+    net = sum((number(line.get("amount"), "amount") for line in lines), Decimal(0))
+    tax = sum((number(line.get("hs_tax_amount"), "tax") for line in lines), Decimal(0))
+    total = net + tax
+    if quote:
+        total = number(quote["properties"].get("hs_quote_amount"), "quote amount")
+    return {
+        **deal["properties"],
+        "id": deal["id"],
+        "is_won": is_won,
+        "company_id": company_id or None,
+        "contact_id": contact_id or None,
+        "quote": {**quote["properties"], "id": quote["id"]} if quote else None,
+        "lines": lines,
+        "net": net,
+        "tax": tax,
+        "total": total,
+    }
+
+
+def number(text: str | None, what: str) -> Decimal:
+    """Return a property's exact number; unset counts as zero.
+
+    :raises DataInvalid: when HubSpot holds something that is no number.
+    """
+    try:
+        return Decimal(text or 0)
+    except ArithmeticError:
+        raise DataInvalid(f"HubSpot's {what} is {text!r}, which is not a number.") from None

@@ -1,0 +1,266 @@
+from odoo import _, api, models
+from odoo.addons.crm_sync_base.lib.declarations import (
+    Document,
+    Page,
+    Receipt,
+    Ref,
+    RemoteAccount,
+    RemoteField,
+    RemoteObject,
+    WriteResult,
+)
+from odoo.addons.crm_sync_base.lib.errors import AuthFailed
+
+from ..lib import documents, flows, signature, webhook
+from ..lib.batches import Item
+from ..lib.client import HubSpotClient
+from ..lib.const import API_VERSION, BATCH_LIMIT, DEFAULT_BASE_URL, OBJECT_TYPE_IDS
+from .token_store import ConnectionTokenStore
+
+ANSWERS = {"accepted": 200, "unsigned": 401, "bad_signature": 401, "stale": 401}
+
+
+class SyncConnectorHubspot(models.AbstractModel):
+    """HubSpot's CRM: companies, contacts, deals with their quotes and line items."""
+
+    _name = "sync.connector.hubspot"
+    _inherit = "sync.connector"
+    _description = "HubSpot Connector"
+
+    # === Declarations ===#
+
+    @api.model
+    def _objects(self):
+        return (
+            RemoteObject("companies", _("Company"), BATCH_LIMIT, BATCH_LIMIT, can_push=True),
+            RemoteObject("contacts", _("Contact"), BATCH_LIMIT, BATCH_LIMIT, can_push=True),
+            RemoteObject("deals", _("Deal"), BATCH_LIMIT, BATCH_LIMIT, can_push=True, priority=5),
+            RemoteObject("products", _("Product"), BATCH_LIMIT, BATCH_LIMIT),
+            RemoteObject("quotes", _("Quote"), BATCH_LIMIT, BATCH_LIMIT),
+            RemoteObject("line_items", _("Line Item"), BATCH_LIMIT, BATCH_LIMIT),
+        )
+
+    @api.model
+    def _credential_fields(self):
+        return {
+            "token": {
+                "label": _("Service Key or Private App Token"),
+                "help": _("Leave empty for an OAuth app."),
+            },
+            "app_secret": {
+                "label": _("App Secret"),
+                "help": _("Signs the webhooks: the client secret of the app."),
+            },
+            "previous_app_secret": {
+                "label": _("Previous App Secret"),
+                "help": _("Accepted too, while the secret is being replaced."),
+            },
+            "client_id": {"label": _("OAuth Client ID")},
+            "refresh_token": {"label": _("OAuth Refresh Token")},
+        }
+
+    @api.model
+    def _default_hosts(self):
+        return ("api.hubapi.com",)
+
+    @api.model
+    def _flow_templates(self, connection):
+        return list(flows.FLOWS)
+
+    @api.model
+    def _connection_defaults(self):
+        return {"base_url": DEFAULT_BASE_URL, "api_version": API_VERSION}
+
+    # === Client ===#
+
+    def _build_client(self, connection):
+        given = connection._credentials()
+        if given.get("token"):
+            return HubSpotClient.with_token(connection.base_url, given["token"], connection.api_version)
+        if not given.get("refresh_token"):
+            raise AuthFailed(
+                _("%s has neither a token nor an OAuth refresh token.", connection.name),
+                hint=_("Enter the credentials on the connection."),
+            )
+        return HubSpotClient.with_oauth(
+            connection.base_url,
+            given.get("client_id", ""),
+            given.get("app_secret", ""),
+            ConnectionTokenStore(connection),
+            connection.api_version,
+        )
+
+    # === Account ===#
+
+    def _authenticate(self, connection):
+        account = self._build_client(connection).account()
+        return RemoteAccount(
+            external_id=str(account["portalId"]),
+            name=_("HubSpot account %s", account["portalId"]),
+            is_production=account.get("accountType") == "STANDARD",
+        )
+
+    def _setup(self, connection):
+        """Create the deal properties that the status goes to; a second time does nothing."""
+        self._client(connection).ensure_properties("deals", flows.STATUS_GROUP, flows.STATUS_PROPERTIES)
+
+    # === Reading ===#
+
+    def _read(self, connection, object_name, external_ids):
+        client = self._client(connection)
+        fetched = client.fetch(object_name, external_ids, self._properties(connection, object_name))
+        live = [item for item in fetched if item.record and not item.archived and not item.merged_into]
+        complete = {
+            "deals": self._complete_deals,
+            "contacts": self._complete_contacts,
+        }.get(object_name, self._plain_documents)
+        data = complete(client, [item.record for item in live])
+        result = [
+            Document(item.id, data[item.id], item.record.get("updatedAt", "")) for item in live
+        ]
+        result += [
+            Document(item.id, {}, deleted=True, merged_into=item.merged_into or None)
+            for item in fetched
+            if item not in live
+        ]
+        return result
+
+    def _properties(self, connection, object_name):
+        """Return what to read of an object: its own list and all that is mapped."""
+        mapped = self.env["sync.flow"]._mapped_paths(connection, object_name)
+        known = documents.PROPERTIES.get(object_name, ())
+        return sorted({*known, *(path for path in mapped if "." not in path)})
+
+    def _plain_documents(self, client, records):
+        return {record["id"]: {**record["properties"], "id": record["id"]} for record in records}
+
+    def _complete_contacts(self, client, records):
+        companies = client.primary_companies("contacts", [record["id"] for record in records])
+        return {
+            record["id"]: {
+                **record["properties"],
+                "id": record["id"],
+                "full_name": documents.person_name(record["properties"]),
+                "company_id": companies.get(record["id"]) or None,
+            }
+            for record in records
+        }
+
+    def _complete_deals(self, client, records):
+        """Return deal documents; a fixed number of calls for a batch."""
+        if not records:
+            return {}
+        ids = [record["id"] for record in records]
+        won = client.won_stages()
+        taxes = {rate["id"]: rate["name"] for rate in client.tax_rates()}
+        companies = client.primary_companies("deals", ids)
+        contacts = client.associations("deals", "contacts", ids)
+        quotes = self._quotes(client, ids)
+        lines = self._lines(client, ids, quotes, taxes)
+        return {
+            record["id"]: documents.deal_document(
+                record,
+                is_won=(record["properties"]["pipeline"], record["properties"]["dealstage"]) in won,
+                company_id=companies.get(record["id"], ""),
+                contact_id=contacts[record["id"]][0].id if contacts[record["id"]] else "",
+                quote=quotes[record["id"]],
+                lines=lines[record["id"]],
+            )
+            for record in records
+        }
+
+    def _quotes(self, client, deal_ids):
+        """Return `{deal id: its published quote or None}`."""
+        linked = client.associations("deals", "quotes", deal_ids)
+        ids = [entry.id for entries in linked.values() for entry in entries]
+        records = client.read("quotes", ids, documents.PROPERTIES["quotes"]) if ids else {}
+        return {
+            deal_id: documents.choose_quote([records[e.id] for e in entries if e.id in records])
+            for deal_id, entries in linked.items()
+        }
+
+    def _lines(self, client, deal_ids, quotes, taxes):
+        """Return `{deal id: lines}`: the quote's own, or the deal's where there is no quote."""
+        by_quote = {quote["id"]: deal_id for deal_id, quote in quotes.items() if quote}
+        plain = [deal_id for deal_id in deal_ids if not quotes[deal_id]]
+        owners = {}  # line id → deal id
+        for parent, parents in (("quotes", list(by_quote)), ("deals", plain)):
+            linked = client.associations(parent, "line_items", parents) if parents else {}
+            for parent_id, entries in linked.items():
+                owners.update({entry.id: by_quote.get(parent_id, parent_id) for entry in entries})
+        records = client.read("line_items", owners, documents.PROPERTIES["line_items"]) if owners else {}
+        lines = {deal_id: [] for deal_id in deal_ids}
+        for line_id, record in records.items():
+            lines[owners[line_id]].append(documents.line_document(record, taxes))
+        return lines
+
+    def _poll(self, connection, flow, cursor):
+        page = self._client(connection).changed(flow.remote_object, cursor)
+        return Page(
+            tuple(Ref(record_id, version) for record_id, version in page.refs), page.cursor, page.done
+        )
+
+    # === Writing ===#
+
+    def _push(self, connection, object_name, writes):
+        client = self._client(connection)
+        by_key = {str(write.key): write for write in writes}
+        updates = [w for w in writes if w.external_id]
+        creations = [w for w in writes if not w.external_id]
+        results = client.update(object_name, [self._item(w) for w in updates]) if updates else []
+        results += client.batch_create(object_name, [self._item(w) for w in creations]) if creations else []
+        return [
+            WriteResult(
+                key=by_key[result.key].key,
+                external_id=result.id or by_key[result.key].external_id,
+                version=result.record.get("updatedAt", ""),
+                created=result.created,
+                error=result.error,
+            )
+            for result in results
+        ]
+
+    def _item(self, write):
+        return Item(key=str(write.key), properties=write.values, id=write.external_id or "")
+
+    # === Schema ===#
+
+    def _describe(self, connection, object_name):
+        return [
+            RemoteField(
+                name=entry["name"],
+                label=entry.get("label") or entry["name"],
+                type=entry["type"],
+                writable=not (entry.get("modificationMetadata") or {}).get("readOnlyValue", False),
+                custom=not entry.get("hubspotDefined", False),
+            )
+            for entry in self._client(connection).properties(object_name)
+        ]
+
+    # === Webhooks ===#
+
+    def _receive(self, connection, request):
+        given = connection._credentials()
+        secrets = [given.get("app_secret", ""), given.get("previous_app_secret", "")]
+        verdict = signature.verify(secrets, request.url, request.body, request.headers)
+        if verdict != "accepted":
+            return Receipt(verdict, ANSWERS[verdict], _("X-HubSpot-Signature-v3 was checked."))
+        try:
+            delivery = webhook.parse(request.body)
+        except webhook.MalformedBody as error:
+            return Receipt("malformed", 400, str(error))
+        if delivery.portal_ids != {connection.account_external_id}:
+            return Receipt("wrong_account", 403, _("It belongs to another HubSpot account."))
+        return Receipt("accepted", 200, notifications=delivery.notifications, body=b"{}")
+
+    # === Documents ===#
+
+    def _label(self, object_name, document):
+        data = document.data
+        return data.get("dealname") or data.get("full_name") or data.get("name") or ""
+
+    def _record_url(self, connection, object_name, external_id):
+        type_id = OBJECT_TYPE_IDS.get(object_name)
+        if not type_id or not connection.account_external_id:
+            return False
+        return f"https://app.hubspot.com/contacts/{connection.account_external_id}/record/{type_id}/{external_id}"

@@ -1,0 +1,97 @@
+"""From Salesforce records to the documents that mappings read."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from odoo.addons.crm_sync_base.lib.declarations import Notification
+
+from .const import OBJECTS, QUOTE_LINE_FIELDS
+from .flows import ADDRESS
+from .outbound_message import MessageNotification
+from .wire import parse_moment
+
+_PARTS = ("Street", "City", "PostalCode", "State", "Country")
+_SHIPPING = tuple(f"Shipping{part}" for part in _PARTS)
+_BILLING = tuple(f"Billing{part}" for part in _PARTS)
+
+#: after so long, a stamp's second is over, whatever the clocks
+SETTLED = timedelta(seconds=5)
+
+#: keys that a completed deal has besides Salesforce's own
+ADDED = frozenset({"Quote", "DeliveryAddressId"})
+
+
+def source_object(name: str) -> str:
+    """Return the Salesforce object behind an object of ours."""
+    return "Account" if name == ADDRESS else name
+
+
+def fields(name: str) -> tuple[str, ...]:
+    """Return what is read of an object, besides the mapped fields."""
+    if name == "QuoteLineItem":
+        return QUOTE_LINE_FIELDS
+    known = OBJECTS.get(source_object(name))
+    return known.fields if known else ("Id", "SystemModstamp", "IsDeleted")
+
+
+def version(record: dict[str, Any], read_at: datetime | None = None) -> str:
+    """Return a record's last change as text that sorts in time order.
+
+    Stamps count whole seconds. A record that is read in the very second of its
+    stamp may change again under the same stamp: such a reading counts as a little
+    older, so that the next poll looks at it once more.
+
+    :param read_at: when the record itself (not a list) was read, aware.
+    """
+    stamp = record.get("SystemModstamp")
+    if not stamp:
+        return ""
+    moment = parse_moment(stamp)
+    if read_at is not None and read_at - moment < SETTLED:
+        moment -= timedelta(milliseconds=1)
+    return moment.isoformat(timespec="milliseconds")
+
+
+def complete_deal(
+    record: dict[str, Any],
+    quote: dict[str, Any] | None,
+    lines: dict[str, list[dict[str, Any]]],
+    account: dict[str, Any] | None,
+) -> None:
+    """Add to an opportunity what a sales order needs of other records.
+
+    `Quote` is its synced quote with `Lines` in their order, or None;
+    `DeliveryAddressId` is the account's id where it ships to another address than
+    it is billed at.
+    """
+    if quote is not None:
+        quote = {**quote, "Lines": sorted(lines.get(quote["Id"], []), key=_position)}
+        if quote.get("CurrencyIsoCode") is None:
+            # Without multi-currency the field does not exist; the org has one currency.
+            quote["CurrencyIsoCode"] = record.get("CurrencyIsoCode")
+    record["Quote"] = quote
+    record["DeliveryAddressId"] = record["AccountId"] if account and ships_elsewhere(account) else None
+
+
+def _position(line: dict[str, Any]) -> tuple[str, str]:
+    return (str(line.get("LineNumber") or ""), line["Id"])
+
+
+def ships_elsewhere(account: dict[str, Any]) -> bool:
+    """Return whether an account has a shipping address of its own."""
+    shipping = [account.get(name) for name in _SHIPPING]
+    return any(shipping) and shipping != [account.get(name) for name in _BILLING]
+
+
+def notification(item: MessageNotification) -> Notification:
+    """Return an outbound message's notification for the engine."""
+    stamp = item.fields.get("SystemModstamp")
+    return Notification(
+        source_id=item.notification_id,
+        remote_object=item.object_name,
+        external_id=item.record_id,
+        event_type=f"{item.object_name}.changed",
+        occurred_at=parse_moment(stamp).astimezone(timezone.utc).replace(tzinfo=None) if stamp else None,
+    )
