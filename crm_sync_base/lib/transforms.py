@@ -231,16 +231,11 @@ def out_direct(value: Any, context: Context) -> Any:
     return value
 
 
-def out_number(value: Any, context: Context) -> Any:
-    """Return a JSON number; money arrives here rounded to its currency."""
-    exact = number(value or 0, context)
-    return int(exact) if exact == exact.to_integral_value() else float(exact)
+def out_number(value: Any, context: Context) -> str:
+    """Return a number as plain decimal text; a connector gives it the provider's type.
 
-
-def out_money(value: Any, context: Context) -> str:
-    """Return an amount as plain decimal text, for providers that take no float.
-
-    Money arrives here rounded to its currency.
+    Floats are not exact, and JSON has no decimals. Money arrives here rounded to
+    its currency.
     """
     return format(number(value or 0, context), "f")
 
@@ -261,7 +256,6 @@ def out_value_map(value: Any, context: Context) -> Any:
 INBOUND: dict[str, Function] = {
     "direct": direct,
     "number": number,
-    "money": number,
     "integer": integer,
     "boolean": boolean,
     "datetime": moment,
@@ -278,7 +272,6 @@ INBOUND: dict[str, Function] = {
 OUTBOUND: dict[str, Function] = {
     "direct": out_direct,
     "number": out_number,
-    "money": out_money,
     "integer": out_number,
     "boolean": boolean,
     "datetime": out_direct,

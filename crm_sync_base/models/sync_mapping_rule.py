@@ -6,7 +6,6 @@ from ..lib.planner import Rule
 TRANSFORMS = [
     ("direct", "As it is"),
     ("number", "Number or amount"),
-    ("money", "Amount (sent as text)"),
     ("integer", "Whole number"),
     ("boolean", "Yes or no"),
     ("date", "Date"),

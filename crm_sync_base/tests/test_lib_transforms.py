@@ -74,9 +74,9 @@ class TestTransforms(BaseCase):
 
     def test_outbound_money_stays_exact(self):
         self.assertEqual(OUTBOUND["direct"](Decimal("10.10"), Context()), "10.10")
-        self.assertEqual(OUTBOUND["number"](Decimal(10), Context()), 10)
-        self.assertEqual(OUTBOUND["money"](1234.5, Context()), "1234.5")
-        self.assertEqual(OUTBOUND["money"](False, Context()), "0")
+        self.assertEqual(OUTBOUND["number"](Decimal(10), Context()), "10")
+        self.assertEqual(OUTBOUND["number"](1234.5, Context()), "1234.5")
+        self.assertEqual(OUTBOUND["number"](False, Context()), "0")
 
     def test_a_value_map_reads_both_ways(self):
         context = Context(label="Terms", value_map={"Net 30": 7})

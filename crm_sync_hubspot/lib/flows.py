@@ -85,7 +85,7 @@ _STATUS_RULES = [
     _out("q2c_order_status", "odoo_order_status", "Odoo Order Status"),
     _out("q2c_invoice_names", "odoo_invoice", "Odoo Invoice"),
     _out("q2c_invoice_status", "odoo_invoice_status", "Odoo Invoice Status"),
-    {**_out("q2c_amount_paid", "odoo_amount_paid", "Odoo Amount Paid"), "transform": "money"},
+    {**_out("q2c_amount_paid", "odoo_amount_paid", "Odoo Amount Paid"), "transform": "number"},
     _out("q2c_payment_status", "odoo_payment_status", "Odoo Payment Status"),
 ]
 

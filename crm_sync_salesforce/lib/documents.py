@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from decimal import Decimal
 from typing import Any
 
 from odoo.addons.crm_sync_base.lib.declarations import Notification
@@ -18,6 +19,9 @@ _BILLING = tuple(f"Billing{part}" for part in _PARTS)
 
 #: after so long, a stamp's second is over, whatever the clocks
 SETTLED = timedelta(seconds=5)
+
+#: field types of describe() whose JSON is a number
+NUMERIC_TYPES = frozenset({"currency", "double", "percent", "int", "long"})
 
 #: keys that a completed deal has besides Salesforce's own
 ADDED = frozenset({"Quote", "DeliveryAddressId"})
@@ -95,3 +99,16 @@ def notification(item: MessageNotification) -> Notification:
         event_type=f"{item.object_name}.changed",
         occurred_at=parse_moment(stamp).astimezone(timezone.utc).replace(tzinfo=None) if stamp else None,
     )
+
+
+def numeric_fields(description: dict[str, Any]) -> frozenset[str]:
+    """Return the names of an object's number fields, from its description."""
+    return frozenset(field["name"] for field in description["fields"] if field["type"] in NUMERIC_TYPES)
+
+
+def typed(values: dict[str, Any], numeric: frozenset[str]) -> dict[str, Any]:
+    """Return values to write, with decimal text as `Decimal` where the field is a number."""
+    return {
+        name: Decimal(value) if name in numeric and isinstance(value, str) and value else value
+        for name, value in values.items()
+    }

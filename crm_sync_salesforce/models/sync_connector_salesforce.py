@@ -176,7 +176,8 @@ class SyncConnectorSalesforce(models.AbstractModel):
     def _paths(self, connection, object_name):
         """Return what to read of an object: its own list and all that is mapped."""
         mapped = self.env["sync.flow"]._mapped_paths(connection, object_name)
-        return sorted({*documents.fields(object_name), *(path for path in mapped if path.split(".")[0] not in documents.ADDED)})
+        real = (path for path in mapped if path.split(".")[0] not in documents.ADDED)
+        return sorted({*documents.fields(object_name), *real})
 
     def _complete_deals(self, client, records):
         """Add quote, quote lines and shipping address; a fixed number of calls."""
@@ -227,7 +228,10 @@ class SyncConnectorSalesforce(models.AbstractModel):
                 _("Salesforce records are not created by this connector: %s", object_name),
                 hint=_("Set the flow to update known records only."),
             )
-        rows = [{"Id": write.external_id, **write.values} for write in updates]
+        numeric = documents.numeric_fields(client.describe(object_name))
+        rows = [
+            {"Id": write.external_id, **documents.typed(write.values, numeric)} for write in updates
+        ]
         results = client.update_many(object_name, rows)
         return [
             WriteResult(write.key, result.record_id or write.external_id, error=result.error)
