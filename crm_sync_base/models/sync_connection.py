@@ -1,17 +1,16 @@
 import json
 import os
 import secrets
-from urllib.parse import urlsplit
 
 from odoo import _, api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
 from ..lib.errors import AuthFailed, PolicyBlocked, SyncError
+from ..lib.hosts import HostPolicy
 from ..lib.vault import Vault, VaultError
 
 KEY_VARIABLE = "CRM_SYNC_KEY"  # environment variable with the encryption keys
 KEY_FILE_VARIABLE = "CRM_SYNC_KEY_FILE"  # or with the path of a file that holds them
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class SyncConnection(models.Model):
@@ -171,36 +170,18 @@ class SyncConnection(models.Model):
     @api.constrains("base_url", "allowed_hosts", "environment", "provider")
     def _check_base_url(self):
         for connection in self:
-            connection._assert_host(connection.base_url)
+            try:
+                connection._host_policy().check(connection.base_url)
+            except PolicyBlocked as error:
+                raise ValidationError(f"{connection.name}: {error.message}") from None
 
-    def _assert_host(self, url):
-        """Refuse a URL that leaves the provider (guard against request forgery).
-
-        :raises ValidationError: when scheme or host is not allowed.
-        """
-        parts = urlsplit(url or "")
-        host = (parts.hostname or "").lower()
-        if host in LOOPBACK and self.environment == "sandbox":
-            return
-        if parts.scheme != "https":
-            raise ValidationError(_("%s: only https addresses are allowed.", self.name))
-        extra = [name.strip().lower() for name in (self.allowed_hosts or "").split(",")]
-        allowed = [*self._connector()._default_hosts(), *filter(None, extra)]
-        if not any(self._host_matches(host, pattern) for pattern in allowed):
-            raise ValidationError(
-                _(
-                    "%(name)s: calls to %(host)s are not allowed. Allowed are: %(allowed)s.",
-                    name=self.name,
-                    host=host or url,
-                    allowed=", ".join(allowed) or _("none"),
-                )
-            )
-
-    @staticmethod
-    def _host_matches(host, pattern):
-        if pattern.startswith("*."):
-            return host.endswith(pattern[1:])
-        return host == pattern
+    def _host_policy(self):
+        """Return which hosts this connection may call, as a value."""
+        extra = [name.strip() for name in (self.allowed_hosts or "").split(",")]
+        return HostPolicy(
+            (*self._connector()._default_hosts(), *filter(None, extra)),
+            loopback=self.environment == "sandbox",
+        )
 
     # === Credentials ===#
 

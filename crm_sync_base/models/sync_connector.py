@@ -87,17 +87,23 @@ class SyncConnector(models.AbstractModel):
         """Return this thread's client of a connection.
 
         It is built anew when credentials or settings change, so that HTTP sessions
-        and access tokens are reused between batches.
+        and access tokens are reused between batches. It outlives transactions: a
+        client must not hold on to records.
         """
         held = _clients.__dict__.setdefault("held", {})
         key = (self.env.cr.dbname, connection.id)
-        settings = (connection.sudo().secret_tokens, connection.base_url, connection.api_version)
+        settings = (
+            connection.sudo().secret_tokens,
+            connection.base_url,
+            connection.api_version,
+            connection._host_policy(),
+        )
         if key not in held or held[key][0] != settings:
             held[key] = (settings, self._build_client(connection))
         return held[key][1]
 
     def _build_client(self, connection):
-        """Return a new client of the provider's library for a connection."""
+        """Return a new client of the provider's library, made of plain values only."""
         raise UserError(self._not_supported())
 
     # === Remote calls ===#

@@ -72,6 +72,7 @@ class TestHubspotConformance(ConnectorConformance, HubspotCase):
         with self.enter_registry_test_mode():
             account = self.connector._authenticate(self.connection)
         self.assertEqual(account.external_id, self.connection.account_external_id)
+        self.connection.invalidate_recordset()
         self.assertTrue(self.connection._credentials()["access_token"])
 
     def test_status_properties_are_created_once(self):

@@ -120,7 +120,7 @@ class SyncConnectorSalesforce(models.AbstractModel):
             self._credential(connection),
             version=connection.api_version,
             # Salesforce says in its token reply which host to call: it must be its own.
-            check_url=connection._assert_host,
+            check_url=connection._host_policy().check,
         )
 
     def _credential(self, connection):
