@@ -1,1 +1,1 @@
-"""Stripe connector: charges, payments, fees, payouts."""
+from . import models

@@ -113,6 +113,43 @@ EVENT_TYPES = (
     "refund.updated",
 )
 
+#: Events that lead to a job: type -> the object that has to be read again. All others
+#: are stored in the event ledger and do nothing.
+ROUTES: dict[str, str] = {
+    "charge.refunded": "charge",
+    "charge.succeeded": "charge",
+    "charge.updated": "charge",
+    "customer.created": "customer",
+    "customer.deleted": "customer",
+    "customer.updated": "customer",
+    "payment_intent.canceled": "payment_intent",
+    "payment_intent.payment_failed": "payment_intent",
+    "payment_intent.succeeded": "payment_intent",
+    "payout.canceled": "payout",
+    "payout.created": "payout",
+    "payout.failed": "payout",
+    "payout.paid": "payout",
+    "payout.reconciliation_completed": "payout",
+    "payout.updated": "payout",
+    "refund.created": "refund",
+    "refund.failed": "refund",
+    "refund.updated": "refund",
+}
+
+#: Names of our own metadata at Stripe: the story, and the record in Odoo.
+CORRELATION = "q2c_correlation"
+REFERENCE = "odoo_ref"
+
+#: Days that Stripe keeps events, and days after which we list the objects as well.
+EVENT_DAYS = 30
+SAFE_EVENT_DAYS = 29
+
+#: Seconds that two polls overlap: events may become visible late.
+POLL_OVERLAP = 900
+
+#: Seconds after which an idempotency key may be forgotten by Stripe (it says 24 hours).
+KEY_SECONDS = 23 * 3600
+
 #: Seconds that a webhook's time stamp may lie in the past (Stripe's own default).
 SIGNATURE_TOLERANCE = 300
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
+from . import const
+
 _TEXT_LIMIT = 255
 
 
@@ -26,6 +28,7 @@ class Event:
     :param object_id: "" for objects without one (the balance).
     :param request_key: idempotency key of the API call that caused it, "" when it had
         none: tells our own calls from the rest.
+    :param correlation_id: the story that we gave with our own call, "" when it has none.
     """
 
     id: str
@@ -37,6 +40,7 @@ class Event:
     object_type: str = ""
     object_id: str = ""
     request_key: str = ""
+    correlation_id: str = ""
 
     @property
     def is_connected_account(self) -> bool:
@@ -71,7 +75,7 @@ def read_event(body: bytes, *, livemode: bool) -> EventReading:
             "malformed",
             "This is a thin event. In Stripe, set the payload style of this event destination to Snapshot.",
         )
-    event = _event(document)
+    event = event_of(document)
     if event is None:
         return EventReading("malformed", "The body is not an event of Stripe's: id, type, created or mode is missing.")
     if event.livemode != livemode:
@@ -84,8 +88,8 @@ def _mode(livemode: bool) -> str:
     return "live mode" if livemode else "test mode"
 
 
-def _event(document: dict[str, Any]) -> Event | None:
-    """Return the event, or None when a member that every event has is missing."""
+def event_of(document: dict[str, Any]) -> Event | None:
+    """Return an event from its JSON object, or None when a member that every event has is missing."""
     created = document.get("created")
     has_all = (
         document.get("object") == "event"
@@ -111,6 +115,7 @@ def _event(document: dict[str, Any]) -> Event | None:
         object_type=_text(snapshot.get("object")),
         object_id=_text(snapshot.get("id")),
         request_key=_text(_dict(document.get("request")).get("idempotency_key")),
+        correlation_id=_text(_dict(snapshot.get("metadata")).get(const.CORRELATION)),
     )
 
 
