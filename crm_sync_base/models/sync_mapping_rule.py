@@ -38,6 +38,7 @@ class SyncMappingRule(models.Model):
     _order = "mapping_id, parent_id, sequence, id"
 
     mapping_id = fields.Many2one("sync.mapping", required=True, ondelete="cascade", index=True)
+    mapping_state = fields.Selection(related="mapping_id.state")
     parent_id = fields.Many2one("sync.mapping.rule", ondelete="cascade", index=True)
     child_ids = fields.One2many("sync.mapping.rule", "parent_id", string="Line Rules", copy=True)
     sequence = fields.Integer(default=10)
@@ -109,6 +110,18 @@ class SyncMappingRule(models.Model):
             if vals.get("parent_id") and not vals.get("mapping_id"):
                 vals["mapping_id"] = self.browse(vals["parent_id"]).mapping_id.id
         return super().create(vals_list)
+
+    def action_open_lines(self):
+        """Open the rules for each line of this collection in a dialog."""
+        self.ensure_one()
+        return {
+            "type": "ir.actions.act_window",
+            "name": _("Lines: %s", self._label()),
+            "res_model": self._name,
+            "res_id": self.id,
+            "view_mode": "form",
+            "target": "new",
+        }
 
     def _label(self):
         """Return how people call the remote field."""

@@ -126,7 +126,8 @@ class SyncOverview(models.AbstractModel):
     @api.model
     def _stuck_minutes(self):
         """Return for how many minutes no lane has run, 0 when that is normal."""
-        last = max(filter(None, self.env["sync.lane"].sudo().search([]).mapped("last_run_at")), default=None)
+        lanes = self.env["sync.lane"].sudo().search([])
+        last = max((lane.last_run_at or lane.create_date for lane in lanes), default=None)
         silence = fields.Datetime.now() - last if last else timedelta()
         return int(silence.total_seconds() // 60) if silence > timedelta(minutes=STUCK_MINUTES) else 0
 

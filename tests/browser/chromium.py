@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import requests
 import websocket
 
 FLAGS = (
@@ -40,7 +41,7 @@ class Page:
     def __init__(self, address: str):
         self._socket = websocket.create_connection(address, timeout=30, suppress_origin=True)
         self._number = 0
-        self._pending: set[str] = set()
+        self._pending: dict[str, tuple[str, str]] = {}  # request id → loader of its page, address
         self._quiet_since = time.monotonic()
         self.problems: list[str] = []
         for domain in ("Page", "Runtime", "Log", "Network"):
@@ -90,7 +91,13 @@ class Page:
 
     def _on_Network_requestWillBeSent(self, params: dict) -> None:
         if params.get("type") not in ("EventSource", "WebSocket"):
-            self._pending.add(params["requestId"])
+            self._pending[params["requestId"]] = (params["loaderId"], params["request"]["url"])
+
+    def _on_Page_frameNavigated(self, params: dict) -> None:
+        """A page that was left does not tell how its requests ended."""
+        frame = params["frame"]
+        if "parentId" not in frame:
+            self._pending = {key: value for key, value in self._pending.items() if value[0] == frame["loaderId"]}
 
     def _on_Network_responseReceived(self, params: dict) -> None:
         response = params["response"]
@@ -106,7 +113,7 @@ class Page:
             self.problems.append(f"request failed: {params.get('errorText')}")
 
     def _ended(self, request: str) -> None:
-        self._pending.discard(request)
+        self._pending.pop(request, None)
         self._quiet_since = time.monotonic()
 
     def _on_Runtime_consoleAPICalled(self, params: dict) -> None:
@@ -133,7 +140,6 @@ class Page:
 
     def open(self, url: str) -> None:
         """Load a page from scratch; dialogs that ask whether to leave are answered with yes."""
-        self._pending.clear()
         self.send("Page.navigate", url=url)
         self.wait("document.readyState === 'complete'", f"{url} to load")
 
@@ -172,7 +178,7 @@ class Page:
             self._receive(0.05)
             if not self._pending and time.monotonic() - self._quiet_since >= seconds:
                 return
-        raise BrowserError(f"the page is still busy after {limit:.0f} s")
+        raise BrowserError(f"still under way after {limit:.0f} s: {sorted(url for _loader, url in self._pending.values())}")
 
     def click(self, selector: str) -> None:
         """Click the first element that a CSS selector finds, once it is there."""
@@ -248,8 +254,6 @@ class Chromium:
 
     @staticmethod
     def _first_tab(port: int) -> str | None:
-        import requests
-
         session = requests.Session()
         session.trust_env = False  # no proxy between us and loopback
         tabs = session.get(f"http://127.0.0.1:{port}/json", timeout=10).json()
