@@ -267,6 +267,19 @@ class SyncFlow(models.Model):
         self._enqueue_poll()
         self.env["sync.lane"]._wake()
 
+    def action_send_all(self):
+        """Outbound: send every record in the flow's condition that is not equal already."""
+        Outbox = self.env["sync.outbox"]
+        count = sum(
+            Outbox._enqueue(flow, self.env[flow.model].search(flow._odoo_domain()).ids)
+            for flow in self.filtered(lambda flow: flow.direction == "outbound")
+        )
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {"type": "info", "message": _("%s records are being looked at.", count)},
+        }
+
     def action_go_live(self):
         """Apply what arrives from now on.
 

@@ -13,9 +13,18 @@ class SyncOutbox(models.AbstractModel):
     def _flush(self):
         """Enqueue one coalesced job for each changed record and outbound flow."""
         noted = self.env.cr.precommit.data.pop(OUTBOX, {})
-        flows = self.env["sync.flow"].browse(noted).exists()
-        specs = [spec for flow in flows for spec in self._specs(flow, list(noted[flow.id]))]
+        for flow in self.env["sync.flow"].browse(noted).exists():
+            self._enqueue(flow, list(noted[flow.id]))
+
+    @api.model
+    def _enqueue(self, flow, record_ids):
+        """Enqueue one coalesced job for each record that an outbound flow wants.
+
+        :return: how many it wants.
+        """
+        specs = self._specs(flow, record_ids)
         self.env["sync.job"]._enqueue(specs)
+        return len(specs)
 
     def _specs(self, flow, record_ids):
         records = self.env[flow.model].browse(record_ids).exists()
