@@ -99,6 +99,18 @@ def deal_document(
     }
 
 
+def deal_facts(deal: dict[str, Any]) -> dict[str, Any]:
+    """Return what a completed deal says of itself, as keyword arguments of `DealFacts`."""
+    return {
+        "in_force": deal["is_won"],
+        "currency": deal.get("deal_currency_code"),
+        "line_count": len(deal["lines"]),
+        "untaxed": deal["net"],
+        "tax": deal["tax"],
+        "total": deal["total"],
+    }
+
+
 def number(text: str | None, what: str) -> Decimal:
     """Return a property's exact number; unset counts as zero.
 

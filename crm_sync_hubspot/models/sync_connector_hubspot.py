@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from odoo import _, api, models
 from odoo.addons.crm_sync_base.lib.declarations import (
     Document,
@@ -10,6 +12,7 @@ from odoo.addons.crm_sync_base.lib.declarations import (
     WriteResult,
 )
 from odoo.addons.crm_sync_base.lib.errors import AuthFailed
+from odoo.addons.q2c_sale.lib.facts import CRM, DealFacts
 
 from ..lib import documents, flows, signature, webhook
 from ..lib.batches import Item
@@ -129,7 +132,8 @@ class SyncConnectorHubspot(models.AbstractModel):
         """Return what to read of an object: its own list and all that is mapped."""
         mapped = self.env["sync.flow"]._mapped_paths(connection, object_name)
         known = documents.PROPERTIES.get(object_name, ())
-        return sorted({*known, *(path for path in mapped if "." not in path)})
+        told = self._told_paths(connection, object_name)
+        return sorted({*known, *told, *(path for path in mapped if "." not in path)})
 
     def _plain_documents(self, client, records):
         return {record["id"]: {**record["properties"], "id": record["id"]} for record in records}
@@ -222,6 +226,31 @@ class SyncConnectorHubspot(models.AbstractModel):
 
     def _item(self, write):
         return Item(key=str(write.key), properties=write.values, id=write.external_id or "")
+
+    # === Comparing ===#
+
+    @api.model
+    def _deal_role(self):
+        return CRM
+
+    def _deal_facts(self, connection, order):
+        deal = self._bound_document(connection, "deals", order)
+        if deal is None:
+            return None
+        url = self._record_url(connection, "deals", deal.external_id) or ""
+        facts = DealFacts(connection.name, deal.external_id, url, deleted=deal.deleted)
+        if deal.deleted:
+            return facts
+        customer = self._company_name(connection, deal.data["company_id"])
+        told = self._told_facts(connection, "deals", order, deal.data)
+        return replace(facts, customer=customer, **documents.deal_facts(deal.data), **told)
+
+    def _company_name(self, connection, company_id):
+        """Return the name of a company, None when there is none."""
+        if not company_id:
+            return None
+        (company,) = self._read(connection, "companies", [company_id])
+        return None if company.deleted else company.data.get("name") or ""
 
     # === Schema ===#
 

@@ -89,6 +89,30 @@ def ships_elsewhere(account: dict[str, Any]) -> bool:
     return any(shipping) and shipping != [account.get(name) for name in _BILLING]
 
 
+def deal_facts(deal: dict[str, Any]) -> dict[str, Any]:
+    """Return what a completed opportunity says of the deal itself.
+
+    :return: keyword arguments of `DealFacts`. Without a synced quote there are no
+        amounts: the opportunity's own is a forecast, not a price.
+    """
+    facts = {
+        "in_force": deal.get("IsWon"),
+        "customer": (deal.get("Account") or {}).get("Name"),
+        "currency": deal.get("CurrencyIsoCode"),
+    }
+    quote = deal.get("Quote")
+    if quote is None:
+        return facts
+    return {
+        **facts,
+        "currency": quote.get("CurrencyIsoCode") or facts["currency"],
+        "line_count": len(quote["Lines"]),
+        "untaxed": quote.get("TotalPrice"),
+        "tax": quote.get("Tax"),
+        "total": quote.get("GrandTotal"),
+    }
+
+
 def notification(item: MessageNotification) -> Notification:
     """Return an outbound message's notification for the engine."""
     stamp = item.fields.get("SystemModstamp")

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import datetime, timezone
 
 from odoo import _, api, models
@@ -12,6 +13,7 @@ from odoo.addons.crm_sync_base.lib.declarations import (
     WriteResult,
 )
 from odoo.addons.crm_sync_base.lib.errors import AuthFailed, NotReady
+from odoo.addons.q2c_sale.lib.facts import CRM, DealFacts
 
 from ..lib import documents, flows, outbound_message, soql
 from ..lib.auth import ClientCredentials, JwtBearer
@@ -177,7 +179,8 @@ class SyncConnectorSalesforce(models.AbstractModel):
         """Return what to read of an object: its own list and all that is mapped."""
         mapped = self.env["sync.flow"]._mapped_paths(connection, object_name)
         real = (path for path in mapped if path.split(".")[0] not in documents.ADDED)
-        return sorted({*documents.fields(object_name), *real})
+        told = self._told_paths(connection, object_name)
+        return sorted({*documents.fields(object_name), *real, *told})
 
     def _complete_deals(self, client, records):
         """Add quote, quote lines and shipping address; a fixed number of calls."""
@@ -237,6 +240,23 @@ class SyncConnectorSalesforce(models.AbstractModel):
             WriteResult(write.key, result.record_id or write.external_id, error=result.error)
             for write, result in zip(updates, results)
         ]
+
+    # === Comparing ===#
+
+    @api.model
+    def _deal_role(self):
+        return CRM
+
+    def _deal_facts(self, connection, order):
+        deal = self._bound_document(connection, "Opportunity", order)
+        if deal is None:
+            return None
+        url = self._record_url(connection, "Opportunity", deal.external_id) or ""
+        facts = DealFacts(connection.name, deal.external_id, url, deleted=deal.deleted)
+        if deal.deleted:
+            return facts
+        told = self._told_facts(connection, "Opportunity", order, deal.data)
+        return replace(facts, **documents.deal_facts(deal.data), **told)
 
     # === Schema ===#
 

@@ -3,6 +3,7 @@ from . import sale_order_line
 from . import account_move
 from . import account_payment
 from . import product_product
+from . import sync_connector
 from . import sync_flow
 from . import sync_flow_step
 from . import sync_trace

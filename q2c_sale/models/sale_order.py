@@ -3,7 +3,8 @@ from decimal import Decimal
 from odoo import _, api, fields, models
 from odoo.addons.crm_sync_base.lib.errors import AmountMismatch
 
-from ..lib import settlement, totals
+from ..lib import facts, settlement, totals
+from ..lib.facts import DealFacts
 from ..lib.totals import Totals
 
 FULLY_INVOICED = ("invoiced", "upselling")  # values of `invoice_status`: nothing more will come
@@ -291,4 +292,32 @@ class SaleOrder(models.Model):
                 currency=self.currency_id.name,
             ),
             hint=_("Compare the lines, taxes and rounding of the order with a draft invoice, then retry."),
+        )
+
+    # === Facts ===#
+
+    def _q2c_facts(self):
+        """Return what Odoo itself says of the deal, as a `DealFacts`.
+
+        A module that knows more of it, the charges say, replaces what it adds.
+        """
+        self.ensure_one()
+        own = self._q2c_totals()
+        return DealFacts(
+            system=_("Odoo"),
+            reference=self.name,
+            in_force=self.state != "cancel",
+            customer=self.partner_id.commercial_partner_id.name or "",
+            currency=self.currency_id.name,
+            line_count=len(self.order_line.filtered(lambda line: not line.display_type and not line.is_downpayment)),
+            untaxed=own.untaxed,
+            tax=own.tax,
+            total=own.total,
+            order_number=self.name,
+            order_status=self.q2c_order_status or "",
+            invoice_numbers=facts.codes(self.q2c_invoice_names),
+            invoice_status=self.q2c_invoice_status or "",
+            amount_invoiced=self._q2c_exact(self.q2c_amount_invoiced),
+            amount_paid=self._q2c_exact(self.q2c_amount_paid),
+            payment_status=self.q2c_payment_status or "",
         )
