@@ -76,6 +76,13 @@ class AuthFailed(SyncError):
     recovery = Recovery.PAUSE
 
 
+class Misconfigured(SyncError):
+    """This installation is not set up for the connection: pauses it once, too."""
+
+    code = "misconfigured"
+    recovery = Recovery.PAUSE
+
+
 class DataInvalid(SyncError):
     """The record itself is wrong; only a person can correct it at its source."""
 
@@ -152,6 +159,7 @@ ERROR_CLASSES: dict[str, type[SyncError]] = {
         Transient,
         RateLimited,
         AuthFailed,
+        Misconfigured,
         DataInvalid,
         MappingMissing,
         NotReady,

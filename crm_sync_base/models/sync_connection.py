@@ -5,7 +5,7 @@ import secrets
 from odoo import _, api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
-from ..lib.errors import AuthFailed, PolicyBlocked, SyncError
+from ..lib.errors import AuthFailed, Misconfigured, PolicyBlocked, SyncError
 from ..lib.hosts import HostPolicy
 from ..lib.vault import Vault, VaultError
 
@@ -213,7 +213,7 @@ class SyncConnection(models.Model):
     def _credentials(self):
         """Return the decrypted credentials as a dictionary. Never log it.
 
-        :raises PolicyBlocked: when no configured key opens them.
+        :raises Misconfigured: when no configured key opens them.
         """
         self.ensure_one()
         token = self.sudo().secret_tokens
@@ -221,10 +221,10 @@ class SyncConnection(models.Model):
             return {}
         try:
             return json.loads(self._vault().decrypt(token))
-        except VaultError as error:
-            raise PolicyBlocked(
+        except (VaultError, UserError) as error:
+            raise Misconfigured(
                 _("The credentials of %(name)s cannot be read: %(error)s", name=self.name, error=error),
-                hint=_("Configure the key they were stored with, or enter them again."),
+                hint=_("Configure the key they were stored with, or enter them again, then connect."),
             ) from None
 
     def _store_credentials(self, values):
@@ -299,7 +299,7 @@ class SyncConnection(models.Model):
         self.env["sync.exception"].sudo().search(
             [
                 ("connection_id", "in", self.ids),
-                ("error_code", "=", AuthFailed.code),
+                ("error_code", "in", (AuthFailed.code, Misconfigured.code)),
                 ("state", "in", ("new", "acknowledged")),
             ]
         )._resolve_by_itself(_("The connection works again."))
@@ -325,7 +325,7 @@ class SyncConnection(models.Model):
     def _assert_live(self):
         """Refuse to talk to the provider from a copied database or while paused.
 
-        :raises PolicyBlocked: says why and what to do.
+        :raises SyncError: says why and what to do.
         """
         self.ensure_one()
         if self.state != "connected":
@@ -334,7 +334,7 @@ class SyncConnection(models.Model):
                 hint=_("Open the connection and press Connect."),
             )
         if self.database_uuid != self._database_uuid():
-            raise PolicyBlocked(
+            raise Misconfigured(
                 _("The connection %s was activated in another database.", self.name),
                 hint=_("This looks like a copy. Connect it again with credentials of its own."),
             )

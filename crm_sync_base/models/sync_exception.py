@@ -3,7 +3,7 @@ from datetime import timedelta
 from odoo import _, api, fields, models
 from odoo.exceptions import UserError
 
-from ..lib.errors import AuthFailed, MappingMissing
+from ..lib.errors import AuthFailed, MappingMissing, Misconfigured
 from ..lib.fingerprint import fingerprint
 
 OPEN = ("new", "acknowledged")
@@ -179,6 +179,7 @@ class SyncException(models.Model):
         self.ensure_one()
         return {
             AuthFailed.code: self._action_connection,
+            Misconfigured.code: self._action_connection,
             MappingMissing.code: self._action_mapping,
         }.get(self.error_code, self._action_source)()
 

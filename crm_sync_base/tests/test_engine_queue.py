@@ -1,10 +1,12 @@
 from datetime import timedelta
+from unittest.mock import patch
 
 from odoo import fields
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 from psycopg2.errors import UniqueViolation
 
+from ..lib.vault import Vault, new_key
 from .common import ACCOUNT_RULES, SyncCase
 
 
@@ -144,5 +146,22 @@ class TestEngineQueue(SyncCase):
         self.notify("Account", "a1")
         self.run_lane()
         job = self.jobs(external_id="a1")
-        self.assertEqual((job.state, job.error_code), ("failed", "policy_blocked"))
+        self.assertEqual((job.state, job.error_code), ("pending", "misconfigured"))
+        self.assertEqual(self.connection.state, "paused")
         self.assertEqual(self.remote.calls["read"], 0)
+
+    def test_a_lost_key_pauses_the_connection_once(self):
+        self.connection.secret_tokens = Vault(new_key()).encrypt("{}")
+        self.notify("Account", "a1", "a2")
+        self.make_flow(ACCOUNT_RULES, remote_object="Person")
+        self.notify("Person", "p1")
+        with patch.object(type(self.env["sync.connector.testcrm"]), "_read", self._read_with_credentials):
+            self.run_lane()
+        self.assertEqual(self.connection.state, "paused")
+        raised = self.env["sync.exception"].search([("connection_id", "=", self.connection.id)])
+        self.assertEqual(len(raised), 1)
+        self.assertIn("cannot be read", raised.message)
+
+    @staticmethod
+    def _read_with_credentials(connector, connection, object_name, external_ids):
+        return connection._credentials() and []
