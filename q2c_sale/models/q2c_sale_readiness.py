@@ -33,10 +33,21 @@ class Q2cSaleReadiness(models.AbstractModel):
 
         :return: a list of `Problem`, for amounts that are none.
         """
+        self._leave_to_odoo(unit)
         problems = self._normalise_totals(flow, unit)
         for prefix, line, _item in self._lines(unit):
             problems += self._normalise_line(flow, unit, prefix, line.values)
         return problems
+
+    def _leave_to_odoo(self, unit):
+        """Drop what is empty at the source where an order must have it: Odoo fills it in.
+
+        The delivery address, say, is the customer's own then.
+        """
+        fields_ = self.env["sale.order"]._fields
+        for name, value in list(unit.draft.values.items()):
+            if value in (None, "") and fields_[name].required:
+                del unit.draft.values[name]
 
     def _normalise_totals(self, flow, unit):
         digits = self._currency(flow, unit).decimal_places

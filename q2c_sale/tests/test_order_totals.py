@@ -211,8 +211,8 @@ class TestOrderTotals(DealCase):
         self.deal()
         job = self.sync()
         self.assertEqual(job.state, "done", job.error_message)
-        self.assertFalse(self.order())
-        self.assertFalse(self.env["res.partner"].search([("name", "=", "Aurora Foods")]))
+        self.assertEqual(self.count(), self.counted)
+        self.assertTrue(self.env["sync.change"].search([("external_id", "=", "d1"), ("verdict", "=", "planned")]))
 
     def test_the_salesperson_is_the_customers_and_never_the_service_user(self):
         seller = self.simple_accountman
@@ -222,3 +222,24 @@ class TestOrderTotals(DealCase):
         self.deal("d2")
         self.sync("d2")
         self.assertEqual(self.order("d2").user_id, seller)
+
+    def test_what_is_empty_at_the_source_is_filled_in_by_odoo(self):
+        for path, field in (("ShipTo", "partner_shipping_id"), ("Date", "date_order")):
+            rule = {"path": path, "field": field, "transform": "reference", "argument": "Account"}
+            if field == "date_order":
+                rule.update(transform="datetime", argument=False)
+            self.env["sync.flow.template"]._create_rule(self.connection, self.flow.mapping_id, rule, 99)
+        self.env.registry.clear_cache()
+        self.remote.put("Account", "a2", Name="Warehouse")
+        self.deal(ShipTo=None, Date=None)
+        job = self.sync()
+        self.assertEqual(job.state, "done", job.error_message)
+        order = self.order()
+        self.assertEqual(order.partner_shipping_id, order.partner_id)
+        self.assertTrue(order.date_order)
+        self.deal(ShipTo="a2", Date="2026-02-03T10:00:00.000+0000")
+        self.sync()
+        self.assertEqual(order.partner_shipping_id.name, "Warehouse")
+        self.assertEqual(fields.Datetime.to_string(order.date_order), "2026-02-03 10:00:00")
+        self.deal(ShipTo=None, Date="2026-02-03T10:00:00.000+0000")
+        self.assertEqual(self.sync().state, "done")
