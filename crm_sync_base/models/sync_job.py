@@ -103,7 +103,7 @@ class SyncJob(models.Model):
     @api.model
     def _selection_error_code(self):
         labels = self._error_labels()
-        return [(code, labels[code]) for code in ERROR_CLASSES]
+        return [(code, labels.get(code, code)) for code in ERROR_CLASSES]
 
     @api.model
     def _error_labels(self):
@@ -112,6 +112,7 @@ class SyncJob(models.Model):
             "transient": _("Passing trouble"),
             "rate_limited": _("Asked to slow down"),
             "auth_failed": _("Access refused"),
+            "misconfigured": _("Not set up"),
             "data_invalid": _("Data to correct"),
             "mapping_missing": _("Value not mapped"),
             "not_ready": _("Not ready yet"),
