@@ -96,7 +96,7 @@ class SyncChange(models.Model):
             job.id,
             job.run_id.id or None,
             flow.id,
-            row.get("mapping_id"),
+            row.get("mapping_id") or None,
             flow.connection_id.id,
             flow.company_id.id,
             row["direction"],

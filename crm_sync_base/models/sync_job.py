@@ -263,13 +263,15 @@ class SyncJob(models.Model):
         """
         self.env.flush_all()
         now = _now()
-        self.env.cr.execute(self._SQL_MOST_URGENT, [now])
+        self.env.cr.execute(self._SQL_MOST_URGENT, [now], log_exceptions=False)
         head = self.env.cr.fetchone()
         if not head:
             return self.browse()
         flow_id, kind, suspect, batch_size = head
         limit = 1 if suspect or kind in ("poll", "page") else batch_size
-        self.env.cr.execute(self._SQL_CANDIDATES, [flow_id, kind, now, suspect, limit])
+        self.env.cr.execute(
+            self._SQL_CANDIDATES, [flow_id, kind, now, suspect, limit], log_exceptions=False
+        )
         first_of_lane = {}
         for job_id, lane_key in self.env.cr.fetchall():
             first_of_lane.setdefault(lane_key, job_id)
@@ -282,6 +284,7 @@ class SyncJob(models.Model):
                  WHERE id = ANY(%s)
                 """,
                 [lane.id, now, jobs.ids],
+                log_exceptions=False,  # a lost race is no error
             )
             jobs.invalidate_recordset()
         return jobs
