@@ -1,0 +1,1 @@
+"""Pure Python: how deals are compared and how the result is spelled."""
