@@ -92,14 +92,31 @@ class Q2cSaleReadiness(models.AbstractModel):
     # === Everything that is missing or wrong ===#
 
     @api.model
-    def _problems(self, flow, unit):
+    def _gather(self, flow, units):
+        """Read what the checks of a whole batch look at, in one query each.
+
+        :return: the currencies in which the company has a pricelist, for `_problems`.
+        """
+        rows = [line.values for unit in units for _prefix, line, _item in self._lines(unit)]
+        products = {row.get("product_id") for row in rows}
+        taxes = {tax for row in rows for tax in row.get("tax_ids") or ()}
+        self._fetch("product.product", products, ["active", "company_id", "display_name", "taxes_id"])
+        self._fetch("account.tax", taxes, ["active", "type_tax_use", "company_id", "name"])
+        return self._pricelists(flow.company_id).currency_id
+
+    def _fetch(self, model, ids, names):
+        self.env[model].browse(sorted(one for one in ids if isinstance(one, int))).fetch(names)
+
+    @api.model
+    def _problems(self, flow, unit, priced):
         """Return every reason why a normalised draft cannot become an order.
 
+        :param priced: currencies that have a pricelist, as `_gather` returned them.
         :return: a list of `Problem`; what the planner said already is not repeated.
         """
         return [
             *self._customer_problems(unit),
-            *self._currency_problems(flow, unit),
+            *self._currency_problems(flow, unit, priced),
             *self._line_rule_problems(unit),
             *self._line_problems(flow, unit),
             *self._tax_problems(flow, unit),
@@ -111,7 +128,7 @@ class Q2cSaleReadiness(models.AbstractModel):
         if not unit.draft.values.get("partner_id") and self._is_silent(rule, unit.document.data):
             yield Problem(_("there is no customer"))
 
-    def _currency_problems(self, flow, unit):
+    def _currency_problems(self, flow, unit, priced):
         rule = self._rule(unit, "q2c_currency_id")
         if rule and not unit.draft.values.get("q2c_currency_id"):
             if self._is_silent(rule, unit.document.data):
@@ -122,7 +139,7 @@ class Q2cSaleReadiness(models.AbstractModel):
             yield Problem(
                 _("the currency %s is switched off in Odoo: activate it", currency.name), "not_ready"
             )
-        elif currency != company.currency_id and not self._pricelist(company, currency):
+        elif currency != company.currency_id and currency not in priced:
             yield Problem(
                 _(
                     "there is no pricelist in %(currency)s for %(company)s, which an order in that currency needs",
@@ -264,14 +281,16 @@ class Q2cSaleReadiness(models.AbstractModel):
 
         :return: an empty recordset when there is none.
         """
-        Pricelist = self.env["product.pricelist"]
-        own = partner.with_company(company).property_product_pricelist if partner else Pricelist
+        own = partner and partner.with_company(company).property_product_pricelist
         if own and own.active and own.currency_id == currency:
             return own
-        found = Pricelist.search(
-            Domain("currency_id", "=", currency.id) & Domain(Pricelist._check_company_domain(company))
-        )
-        return found.sorted(lambda pricelist: (not pricelist.company_id, pricelist.sequence, pricelist.id))[:1]
+        return self._pricelists(company).filtered(lambda pricelist: pricelist.currency_id == currency)[:1]
+
+    def _pricelists(self, company):
+        """Return the pricelists that a company may use, its own ones first."""
+        Pricelist = self.env["product.pricelist"]
+        found = Pricelist.search(Domain(Pricelist._check_company_domain(company)))
+        return found.sorted(lambda pricelist: (not pricelist.company_id, pricelist.sequence, pricelist.id))
 
     # === The draft and its rules ===#
 

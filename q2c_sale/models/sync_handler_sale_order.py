@@ -55,12 +55,13 @@ class SyncHandlerSaleOrder(models.AbstractModel):
         if flow.model != "sale.order":
             return
         readiness = env["q2c.sale.readiness"]
+        units = [unit for unit in units if unit.error is None]
         for unit in units:
-            if unit.error:
-                continue
             unit.draft.problems += readiness._normalise(flow, unit)
+        priced = readiness._gather(flow, units)
+        for unit in units:
             if not (self._is_frozen(unit) and self._is_as_agreed(unit)):
-                unit.draft.problems += readiness._problems(flow, unit)
+                unit.draft.problems += readiness._problems(flow, unit, priced)
 
     def _conclude(self, env, unit):
         super()._conclude(env, unit)

@@ -20,9 +20,6 @@ class SyncTrace(models.AbstractModel):
         readable = [pair for pair in SEARCHABLE if self.env[pair[0]].has_access("read")]
         return [*super()._searchable(), *readable]
 
-    def _is_document(self, record):
-        return super()._is_document(record) and record.has_access("read")
-
     def _documents(self, correlations):
         """Add order → invoices → payments, whether they are bound or not."""
         documents = super()._documents(correlations)

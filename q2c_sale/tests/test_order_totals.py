@@ -243,3 +243,20 @@ class TestOrderTotals(DealCase):
         self.assertEqual(fields.Datetime.to_string(order.date_order), "2026-02-03 10:00:00")
         self.deal(ShipTo=None, Date="2026-02-03T10:00:00.000+0000")
         self.assertEqual(self.sync().state, "done")
+
+    def test_planning_costs_no_queries_for_each_deal(self):
+        self.flow.action_dry_run()
+
+        def cost(prefix, count):
+            for number in range(count):
+                self.deal(f"{prefix}{number}")
+            self.notify("Deal", *[f"{prefix}{number}" for number in range(count)])
+            self.flow.batch_size = count
+            self.env.flush_all()
+            self.env.invalidate_all()
+            start = self.env.cr.sql_log_count
+            self.run_lane()
+            return self.env.cr.sql_log_count - start
+
+        cost("warm", 3)
+        self.assertLess(cost("large", 40) - cost("small", 10), 15)
