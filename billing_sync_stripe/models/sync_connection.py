@@ -1,4 +1,4 @@
-from odoo import _, fields, models
+from odoo import _, api, fields, models
 from odoo.addons.crm_sync_base.lib.errors import NotReady
 
 JOURNAL_CODE = "STRP"
@@ -41,6 +41,7 @@ class SyncConnection(models.Model):
     stripe_endpoint_id = fields.Char(string="Webhook Endpoint", readonly=True, copy=False)
     stripe_endpoint_account = fields.Char(readonly=True, copy=False)
 
+    @api.depends("stripe_journal_id.inbound_payment_method_line_ids.payment_account_id")
     def _compute_stripe_clearing_account_id(self):
         for connection in self:
             connection.stripe_clearing_account_id = connection._stripe_method_line().payment_account_id

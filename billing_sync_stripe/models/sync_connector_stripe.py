@@ -142,7 +142,7 @@ class SyncConnectorStripe(models.AbstractModel):
         found = {one["id"]: one for one in client.iterate("/v1/webhook_endpoints", freeze=False)}
         same = [one for one in found.values() if one["url"] == url]
         ours = found.get(connection.stripe_endpoint_id)
-        if not ours and len(same) == 1 and connection._credentials().get("webhook_secret"):
+        if not connection.stripe_endpoint_id and len(same) == 1:
             ours = same[0]  # somebody created it in the dashboard and entered its secret
         if ours and connection._credentials().get("webhook_secret"):
             self._correct_endpoint(client, ours, url)

@@ -160,6 +160,7 @@ class SyncHandlerStripePayment(models.AbstractModel):
             "payment_reference": plan.payment_intent_id,
             "destination_account_id": self._receivable(invoice)[:1].account_id.id,
             "company_id": unit.flow.company_id.id,
+            "invoice_ids": [fields.Command.link(invoice.id)],
         }
 
     def _day(self, flow, plan):

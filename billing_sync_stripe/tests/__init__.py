@@ -11,3 +11,7 @@ from . import test_lib_signature
 
 if importlib.util.find_spec("hypothesis"):
     from . import test_lib_properties
+from . import test_conformance
+from . import test_charge
+from . import test_payment
+from . import test_payout
