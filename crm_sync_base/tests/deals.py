@@ -6,6 +6,7 @@ It needs the sales side of the suite (`q2c_sale`), which the connectors depend o
 from decimal import Decimal
 
 from odoo import Command
+from odoo.addons.q2c_sale.lib import facts
 
 PRODUCTS = (("Q2C-PLAT", "Platform licence"), ("Q2C-ONB", "Onboarding"), ("Q2C-SUP", "Support"))
 
@@ -204,3 +205,32 @@ class DealStory(DealSetup):
         self.run_lane()
         self.assertEqual(self.order_of(deal_id).state, "sale")
         self.assertEqual(missing.state, "resolved")
+
+    # === What the CRM says of the deal ===#
+
+    def facts_of(self, order):
+        """Return what the CRM says of an order, as `{fact: value}` without the unknown."""
+        told = self.connector._deal_facts(self.connection, order)
+        return {name: getattr(told, name) for name in facts.KINDS if getattr(told, name) is not None}
+
+    def test_the_crm_says_of_the_deal_what_odoo_says(self):
+        deal_id = self.make_deal()
+        order = self.deliver(deal_id)
+        told, own = self.facts_of(order), order._q2c_facts()
+        self.assertEqual(told, {name: getattr(own, name) for name in told})
+        self.assertGreaterEqual(
+            set(told),
+            {"in_force", "customer", "currency", "line_count", "untaxed", "tax", "total", "order_number",
+             "order_status", "invoice_numbers", "invoice_status", "amount_paid", "payment_status"},
+        )
+        self.assertEqual((told["untaxed"], told["tax"], told["total"]), self.source_totals(deal_id))
+
+    def test_what_the_crm_was_never_told_it_does_not_know(self):
+        self.flows.filtered(lambda flow: flow.direction == "outbound").action_switch_off()
+        told = self.facts_of(self.deliver(self.make_deal()))
+        self.assertIn("total", told)
+        self.assertFalse({*facts.TOLD.values()} & {*told})
+
+    def test_the_crm_knows_nothing_of_other_orders(self):
+        order = self.deliver(self.make_deal())
+        self.assertIsNone(self.connector._deal_facts(self.connection, order.copy()))
