@@ -13,6 +13,7 @@ import aiohttp
 _logger = logging.getLogger(__name__)
 
 KIND = "_framework/delivery"
+_POSTPONING = ("webhook_delay", "webhook_reorder")
 
 #: Deliveries sent at the same time, over all vendors.
 PARALLEL = 8
@@ -181,16 +182,18 @@ class Webhooks:
         doc = self._store.get(KIND, delivery_id)
         rules = self._faults.match_webhook(doc["vendor"], exclude=doc["faults"])
         kinds = {rule.kind: rule for rule in rules}
+        postponed = [rule for rule in rules if rule.kind in _POSTPONING]
         if rules:
+            # What only delays leaves the other faults to the attempt that is made in the end.
+            used = postponed or rules
             doc = self._store.update(
-                KIND, delivery_id, faults=doc["faults"] + [rule.id for rule in rules])
+                KIND, delivery_id, faults=doc["faults"] + [rule.id for rule in used])
         if "webhook_drop" in kinds:
             self._store.update(KIND, delivery_id, state="dropped")
             return
-        for kind in ("webhook_delay", "webhook_reorder"):
-            if kind in kinds:
-                self._postpone(doc, kinds[kind])
-                return
+        if postponed:
+            self._postpone(doc, postponed[0])
+            return
         copies = kinds["webhook_duplicate"].params.get("copies", 2) if "webhook_duplicate" in kinds else 1
         for _copy in range(copies):
             accepted = await self._send(delivery_id, "webhook_bad_signature" in kinds)
