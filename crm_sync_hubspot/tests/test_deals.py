@@ -45,3 +45,31 @@ class TestHubspotDeals(DealStory, HubspotCase):
         deal_id = self.make_deal(lines=[{"sku": "Q2C-SUP", "quantity": "3", "discount": "10.05"}])
         order = self.deliver(deal_id)
         self.assertEqual(order.amount_untaxed, float(self.source_totals(deal_id)[0]))
+
+    # === What HubSpot says of the deal ===#
+
+    def patch(self, object_name, record_id, **properties):
+        """Change a record as a sales user would."""
+        self.admin.request("PATCH", f"/hubspot/records/{object_name}/{record_id}", {"properties": properties})
+
+    def test_facts_are_those_of_the_moment(self):
+        deal_id = self.make_deal()
+        order = self.deliver(deal_id)
+        deal = self.admin.get(f"/hubspot/deals/{deal_id}")
+        before = self.facts_of(order)
+        (line, *_rest) = deal["quotes"][0]["line_items"]
+        self.patch("line_items", line["id"], quantity=str(Decimal(line["properties"]["quantity"]) + 1))
+        self.patch("companies", deal["primary_company_id"], name="Renamed Ltd")
+        self.patch("deals", deal_id, odoo_invoice="", odoo_amount_paid="")
+        self.admin.post(f"/hubspot/deals/{deal_id}/lose")
+        after = self.facts_of(order)
+        self.assertGreater(after["untaxed"], before["untaxed"])
+        self.assertEqual(after["customer"], "Renamed Ltd")
+        self.assertEqual((after["invoice_numbers"], after["amount_paid"]), (frozenset(), Decimal(0)))
+        self.assertEqual((before["in_force"], after["in_force"]), (True, False))
+
+    def test_an_archived_deal_is_deleted(self):
+        deal_id = self.make_deal()
+        order = self.deliver(deal_id)
+        self.admin.delete(f"/hubspot/records/deals/{deal_id}")
+        self.assertTrue(self.connector._deal_facts(self.connection, order).deleted)

@@ -65,3 +65,29 @@ class TestSalesforceDeals(DealStory, SalesforceCase):
         deal_id = self.make_deal(defects=["missing_tax"])
         order = self.deliver(deal_id)
         self.assertTrue(not order or order.amount_tax == 0.0)
+
+    # === What Salesforce says of the deal ===#
+
+    def patch(self, object_name, record_id, **values):
+        """Change a record as a sales user would."""
+        self.admin.request("PATCH", f"/salesforce/records/{object_name}/{record_id}", values)
+
+    def test_facts_are_those_of_the_moment(self):
+        deal_id = self.make_deal()
+        order = self.deliver(deal_id)
+        quote_id = self.admin.get(f"/salesforce/records/Opportunity/{deal_id}")["SyncedQuoteId"]
+        before = self.facts_of(order)
+        self.patch("Quote", quote_id, Tax=1.23)
+        self.patch("Opportunity", deal_id, Odoo_Invoice__c=None, Odoo_Amount_Paid__c=None, StageName="Closed Lost")
+        after = self.facts_of(order)
+        self.assertEqual(after["tax"], Decimal("1.23"))
+        self.assertEqual(after["total"], before["untaxed"] + Decimal("1.23"))
+        self.assertEqual((after["invoice_numbers"], after["amount_paid"]), (frozenset(), Decimal(0)))
+        self.assertEqual((before["in_force"], after["in_force"]), (True, False))
+
+    def test_an_opportunity_in_the_bin_is_deleted(self):
+        deal_id = self.make_deal()
+        order = self.deliver(deal_id)
+        self.patch("Opportunity", deal_id, SyncedQuoteId=None)
+        self.admin.delete(f"/salesforce/records/Opportunity/{deal_id}")
+        self.assertTrue(self.connector._deal_facts(self.connection, order).deleted)
