@@ -116,8 +116,8 @@ def _evaluate_lines(rule: Rule, document: dict[str, Any], draft: Draft) -> Itera
         values: dict[str, Any] = {}
         for child in rule.children:
             _evaluate_rule(child, item, values, draft.problems, f"{rule.label} {position}: ")
-        key = paths.get(item, rule.child_key) if rule.child_key else ""
-        yield Line(str(key or ""), values)
+        key = paths.get(item, rule.child_key) if rule.child_key else None
+        yield Line("" if key in (None, paths.MISSING) else str(key), values)
 
 
 def _evaluate_rule(rule, document, values, problems, prefix) -> None:

@@ -309,8 +309,9 @@ class SyncHandlerInbound(models.AbstractModel):
         job = next(iter(registry.values())).job
         units = [Unit(source, job, key) for key in fresh]
         if units:
-            self._fetch(source, units)
-            self._plan(env, source, units, registry, depth + 1)
+            handler = source._handler("record")
+            handler._fetch(source, units)
+            handler._plan(env, source, units, registry, depth + 1)
         return {
             reference: self._answer_unit(registry[(name, key)], label)
             for reference, key in keys.items()
@@ -465,8 +466,9 @@ class SyncHandlerInbound(models.AbstractModel):
         """Write what the open units and their prerequisites ask for."""
         for level in self._levels(units):
             self._write_level(env, level)
-        written = [unit for unit in self._reachable(units) if unit.operation]
-        self._remember(written)
+        reached = self._reachable(units)
+        self._remember([unit for unit in reached if unit.operation])
+        self._remember_unchanged([unit for unit in reached if not unit.operation and unit.record])
         for unit in units:
             if unit.is_open:
                 unit.summary = self._summary(unit)
@@ -503,12 +505,12 @@ class SyncHandlerInbound(models.AbstractModel):
             if unit.operation and unit.record is None:
                 by_flow.setdefault(unit.flow, []).append(unit)
             elif unit.operation:
-                self._update(env, unit)
+                unit.flow._handler("record")._update(env, unit)
         for flow, created in by_flow.items():
-            self._create(env, flow, created)
+            flow._handler("record")._create(env, flow, created)
         for unit in units:
             if unit.operation:
-                self._verify(env, unit)
+                unit.flow._handler("record")._verify(env, unit)
 
     def _create(self, env, flow, units):
         vals_list = [self._vals(env, unit) for unit in units]
@@ -519,6 +521,9 @@ class SyncHandlerInbound(models.AbstractModel):
     def _update(self, env, unit):
         vals = self._vals(env, unit)
         if vals:
+            self._unbind_removed_lines(
+                unit, {name: vals[name] for name in unit.draft.lines if name in vals}
+            )
             unit.record.write(vals)
 
     def _vals(self, env, unit):
@@ -605,7 +610,21 @@ class SyncHandlerInbound(models.AbstractModel):
 
     def _remember(self, units):
         """Write bindings and change rows for what was written."""
-        fresh = [unit for unit in units if not unit.binding]
+        self._bind([unit for unit in units if not unit.binding])
+        for unit in units:
+            if unit.binding:
+                self._touch(unit)
+            self._bind_lines(unit)
+        self.env["sync.change"]._record_many([self._change(unit, "applied") for unit in units])
+
+    def _remember_unchanged(self, units):
+        """Bind records that were found equal, and remember the version that was seen."""
+        self._bind([unit for unit in units if not unit.binding])
+        for unit in units:
+            if unit.binding:
+                self._touch(unit)
+
+    def _bind(self, units):
         self.env["sync.binding"]._bind_many(
             [
                 {
@@ -618,14 +637,23 @@ class SyncHandlerInbound(models.AbstractModel):
                     "fingerprint_in": unit.fingerprint,
                     "correlation_id": unit.job.correlation_id,
                 }
-                for unit in fresh
+                for unit in units
             ]
         )
-        for unit in units:
-            if unit.binding:
-                self._touch(unit)
-            self._bind_lines(unit)
-        self.env["sync.change"]._record_many([self._change(unit, "applied") for unit in units])
+
+    def _unbind_removed_lines(self, unit, commands):
+        """Forget the bindings of lines that are about to be deleted."""
+        for target, lines in commands.items():
+            removed = [command[1] for command in lines if command[0] == fields.Command.DELETE]
+            rule = self._line_rule(unit, target)
+            if removed and rule.child_object:
+                self.env["sync.binding"].search(
+                    [
+                        ("connection_id", "=", unit.flow.connection_id.id),
+                        ("remote_object", "=", rule.child_object),
+                        ("res_id", "in", removed),
+                    ]
+                ).unlink()
 
     def _bind_lines(self, unit):
         """Bind the lines of a record that have an id of their own at the provider."""

@@ -133,6 +133,53 @@ class TestEngineInbound(SyncCase):
         self.assertEqual(self.partner("a1"), here)
         self.assertEqual(here.name, "Here Before Inc")
 
+    def test_an_equal_record_is_bound_without_a_change(self):
+        here = self.env["res.partner"].create({"name": "Equal Inc", "ref": "VAT-79"})
+        self.remote.put("Account", "a1", Name="Equal Inc", VAT="VAT-79")
+        self.notify("Account", "a1")
+        self.run_lane()
+        self.assertEqual(self.partner("a1"), here)
+        self.assertFalse(self.env["sync.change"].search([("external_id", "=", "a1")]))
+
+    def test_a_change_that_concerns_no_mapped_field_is_not_looked_at_again(self):
+        self.remote.put("Account", "a1", Name="Same")
+        self.notify("Account", "a1")
+        self.run_lane()
+        self.flow.mapping_id.copy().action_activate()
+        version = self.remote.put("Account", "a1", Name="Same", Unmapped="new")
+        self.notify("Account", "a1")
+        self.run_lane()
+        binding = self.env["sync.binding"].search([("external_id", "=", "a1")])
+        self.assertEqual(binding.version, version)
+        self.flow.poll_cursor = False
+        self.flow._enqueue_poll()
+        self.assertEqual(self.run_lane(), 1, "only the poll itself runs")
+
+    def test_lines_follow_the_source_and_come_back(self):
+        flow = self.make_flow(
+            [
+                {"path": "Name", "field": "name", "required": True},
+                {
+                    "path": "People",
+                    "field": "child_ids",
+                    "transform": "lines",
+                    "argument": "Id",
+                    "child_object": "Person",
+                    "children": [{"path": "Name", "field": "name"}],
+                },
+            ],
+            remote_object="Team",
+        )
+        ann, bob = {"Id": "p1", "Name": "Ann"}, {"Id": "p2", "Name": "Bob"}
+        names = []
+        for people in ([ann, bob], [ann], [ann, bob], [ann, bob], [{**ann, "Name": "Anna"}, bob]):
+            self.remote.put("Team", "t1", Name=f"Team {len(names)}", People=people)
+            self.notify("Team", "t1")
+            self.run_lane()
+            names.append(sorted(self.partner("t1").child_ids.mapped("name")))
+        self.assertEqual(names, [["Ann", "Bob"], ["Ann"], ["Ann", "Bob"], ["Ann", "Bob"], ["Anna", "Bob"]])
+        self.assertEqual(len(self.jobs(flow_id=flow.id, state="done")), 5)
+
     def test_two_candidates_wait_for_a_person(self):
         self.env["res.partner"].create([{"name": "Twin", "ref": "VAT-88"} for _copy in range(2)])
         self.remote.put("Account", "a1", Name="Twin", VAT="VAT-88")
