@@ -26,6 +26,9 @@ FLAGS = (
 #: What a page asks for in vain without anybody missing it.
 HARMLESS = ("favicon",)
 
+#: What a worker loads on behalf of a page; how that ended, only the worker is told.
+OF_WORKERS = ("/bus/websocket_worker_bundle",)
+
 
 class BrowserError(Exception):
     """The browser refused a command, or the page did not do what was waited for."""
@@ -46,6 +49,7 @@ class Page:
         self.problems: list[str] = []
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.send(f"{domain}.enable")
+        self.send("Emulation.setFocusEmulationEnabled", enabled=True)
 
     def close(self) -> None:
         """Let go of the tab."""
@@ -90,8 +94,9 @@ class Page:
     # --- events ---
 
     def _on_Network_requestWillBeSent(self, params: dict) -> None:
-        if params.get("type") not in ("EventSource", "WebSocket"):
-            self._pending[params["requestId"]] = (params["loaderId"], params["request"]["url"])
+        url = params["request"]["url"]
+        if params.get("type") not in ("EventSource", "WebSocket") and not any(part in url for part in OF_WORKERS):
+            self._pending[params["requestId"]] = (params["loaderId"], url)
 
     def _on_Page_frameNavigated(self, params: dict) -> None:
         """A page that was left does not tell how its requests ended."""

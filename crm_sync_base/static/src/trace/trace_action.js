@@ -27,6 +27,22 @@ const ICONS = {
     poll: "fa-search",
 };
 
+let isFirst = true; // in this page's life: then the address may say what to show
+
+/**
+ * What the action was asked to show. The address is read as text, because the
+ * router turns an id that looks like a number into one.
+ *
+ * @param {Object} [params] the action's parameters
+ * @returns {string}
+ */
+function askedFor(params) {
+    const address = new URLSearchParams(browser.location.search).get("query") || "";
+    const given = params?.query ?? (isFirst ? address : "");
+    isFirst = false;
+    return typeof given === "number" && Number(address) === given ? address : String(given);
+}
+
 /** The whole story of one deal across all systems, as one timeline. */
 export class SyncTrace extends Component {
     static template = "crm_sync_base.Trace";
@@ -45,14 +61,15 @@ export class SyncTrace extends Component {
             { key: "job", label: _t("Jobs") },
             { key: "change", label: _t("Changes") },
         ];
-        const { query, hidden } = this.props.state || this.props.action.params || {};
+        const asked = askedFor(this.props.action.params);
+        const { query, hidden } = this.props.state || {};
         this.state = useState({
-            query: query || "",
+            query: query ?? asked,
             trace: null,
             recent: [],
             error: "",
             busy: false,
-            hidden: Array.isArray(hidden) ? hidden : [],
+            hidden: hidden || [],
             all: false,
             unfolded: {},
         });

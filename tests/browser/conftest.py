@@ -1,0 +1,46 @@
+"""What the tests in a browser share."""
+
+from __future__ import annotations
+
+import pytest
+
+from . import ledger
+from .chromium import Chromium
+from .client import WebClient
+
+PREFIX = "crm_sync_base.group_sync_"
+
+
+@pytest.fixture(scope="module")
+def server(odoo_server):
+    """Odoo with something in every ledger, and a user for each group of the suite."""
+    ledger.fill(odoo_server)
+    for name in ("user", "operator", "manager", "approver", "auditor"):
+        groups = [_id(odoo_server, "base.group_user"), _id(odoo_server, PREFIX + name)]
+        odoo_server.rpc("res.users", "create", {
+            "name": name.title(), "login": name, "password": name, "group_ids": [(6, 0, groups)],
+        })
+    return odoo_server
+
+
+def _id(server, xmlid: str) -> int:
+    module, name = xmlid.split(".")
+    [row] = server.rpc("ir.model.data", "search_read", [("module", "=", module), ("name", "=", name)], ["res_id"])
+    return row["res_id"]
+
+
+@pytest.fixture
+def login(server, browser_path, tmp_path):
+    """Return a function that logs a user in, each in a browser of their own."""
+    browsers = []
+
+    def log_in(name: str) -> WebClient:
+        browser = Chromium(browser_path, tmp_path / name)
+        page = browser.__enter__()
+        browsers.append(browser)
+        page.resize(1440, 900)
+        return WebClient(page, server.url, name)
+
+    yield log_in
+    for browser in browsers:
+        browser.__exit__()
