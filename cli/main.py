@@ -13,6 +13,7 @@ import time
 from . import bench, database, doctor, lint, locking, odoo, odoo_source, paths, postgres, services, testing, venv
 from .console import Failure, say, show_failure
 from .environment import Environment
+from .rpc import OdooError
 
 
 def setup(dev: bool = False) -> odoo_source.Source:
@@ -262,6 +263,9 @@ def main(arguments: list[str] | None = None) -> int:
         return options.run(options)
     except Failure as failure:
         show_failure(failure)
+        return 1
+    except OdooError as error:
+        show_failure(Failure(f"Odoo answered with an error: {error.message}", "See its log with: ./q2c logs odoo"))
         return 1
     except BrokenPipeError:
         # The reader of our output (a pager, head) has gone away.

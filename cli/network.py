@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 import urllib.request
 
 from .console import Failure
@@ -28,6 +29,13 @@ def free_port(host: str = HOST) -> int:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.bind((host, 0))
         return probe.getsockname()[1]
+
+
+def wait_until_free(port: int, patience: float = 5.0) -> None:
+    """Give a server of ours that was just killed the moment its threads need to go."""
+    deadline = time.monotonic() + patience
+    while not is_free(port) and time.monotonic() < deadline:
+        time.sleep(0.1)
 
 
 def choose_port(wanted: int, what: str, explicit: bool, avoid: tuple[int, ...] = ()) -> int:

@@ -17,7 +17,6 @@ from .processes import Service
 ODOO_PORT = 8069
 SANDBOX_PORT = 8081
 
-_PORTS = paths.RUN / "ports.json"
 
 
 # ---------------------------------------------------------------------------
@@ -90,10 +89,14 @@ def sandbox_service(
 # The services of ``q2c run``
 # ---------------------------------------------------------------------------
 
+def _ports_file() -> Path:
+    return paths.RUN / "ports.json"
+
+
 def saved_ports() -> dict[str, int]:
     """Ports of the last run, which the links and connections in the demo database hold."""
     try:
-        return json.loads(_PORTS.read_text())
+        return json.loads(_ports_file().read_text())
     except (OSError, ValueError):
         return {}
 
@@ -126,6 +129,8 @@ def _choose_ports(odoo_port: int | None, sandbox_port: int | None, alive: dict[s
             chosen[name] = saved[name]
             continue
         wanted = asked or saved.get(name) or default
+        if wanted == saved.get(name):
+            network.wait_until_free(wanted)
         chosen[name] = network.choose_port(wanted, name, asked is not None, tuple(chosen.values()))
         if chosen[name] != wanted:
             say(f"  port {wanted} is in use; {name} takes {chosen[name]}")
@@ -154,7 +159,7 @@ def ensure_running(odoo_port: int | None = None, sandbox_port: int | None = None
     for name in alive:
         if ports[name] != saved_ports()[name]:
             raise Failure(f"{name} already runs on port {saved_ports()[name]}.", "Stop it first: ./q2c stop")
-    markers.write_atomically(_PORTS, json.dumps(ports))
+    markers.write_atomically(_ports_file(), json.dumps(ports))
     database.set_base_url(database.DEMO, odoo_url(ports["odoo"]))
     for service in (demo_sandbox(ports["sandbox"]), demo_odoo(ports["odoo"])):
         if service.name not in alive or not service.healthy():
@@ -175,7 +180,7 @@ def forget_state() -> None:
     """Delete what the stopped services remember: the sandbox's data and the ports."""
     for name in ("sandbox.sqlite", "sandbox.sqlite-wal", "sandbox.sqlite-shm"):
         (paths.STATE / name).unlink(missing_ok=True)
-    _PORTS.unlink(missing_ok=True)
+    _ports_file().unlink(missing_ok=True)
 
 
 def log_files() -> dict[str, Path]:

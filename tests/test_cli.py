@@ -27,6 +27,7 @@ from cli import (
     paths,
     postgres,
     processes,
+    services,
     shell,
     testing,
     venv,
@@ -443,6 +444,54 @@ def test_copies_of_dead_test_runs_are_dropped(scratch):
     assert orphan in database.drop_orphans()
     assert not database.exists(orphan)
     assert database.exists(scratch), "that of a living run stays"
+
+
+# ---------------------------------------------------------------------------
+# The services of ``q2c run``
+# ---------------------------------------------------------------------------
+
+@pytest.fixture
+def demo(tmp_path, monkeypatch, scratch):
+    """A demo of this test: its own database, ports, logs and sandbox state."""
+    for name in ("RUN", "LOGS", "MARKERS"):
+        monkeypatch.setattr(paths, name, tmp_path / name.lower())
+    state = tmp_path / "sandbox.sqlite"
+    original = services.sandbox_service
+
+    def sandbox_service(port, folder, log, _state):
+        return original(port, folder, log, state)
+
+    monkeypatch.setattr(services, "sandbox_service", sandbox_service)
+    monkeypatch.setattr(database, "DEMO", scratch)
+    monkeypatch.setattr(services, "ODOO_PORT", network.free_port())
+    monkeypatch.setattr(services, "SANDBOX_PORT", network.free_port())
+    database.ensure_core()
+    database.copy(database.CORE, scratch)
+    yield
+    services.stop_all()
+
+
+def test_run_starts_what_is_dead_and_leaves_the_rest_alone(demo):
+    ports = services.ensure_running()
+    before = {name: service.pid for name, service in services.running().items()}
+    assert set(before) == {"odoo", "sandbox"}
+
+    assert services.ensure_running() == ports
+    assert {name: service.pid for name, service in services.running().items()} == before
+
+    os.kill(before["odoo"], signal.SIGKILL)
+    wait_for(lambda: "odoo" not in services.running(), "Odoo to be seen as dead", 5)
+    assert services.ensure_running() == ports, "links and webhook addresses stay valid"
+    after = {name: service.pid for name, service in services.running().items()}
+    assert after["odoo"] != before["odoo"]
+    assert after["sandbox"] == before["sandbox"]
+
+    with pytest.raises(Failure, match=f"odoo already runs on port {ports['odoo']}"):
+        services.ensure_running(odoo_port=network.free_port())
+
+    assert sorted(services.stop_all()) == ["odoo", "sandbox"]
+    assert services.running() == {}
+    assert all(network.is_free(port) for port in ports.values())
 
 
 # ---------------------------------------------------------------------------
