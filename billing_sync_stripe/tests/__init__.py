@@ -1,5 +1,6 @@
 import importlib.util
 
+from . import test_lib_charge_facts
 from . import test_lib_charge_plan
 from . import test_lib_client
 from . import test_lib_event
@@ -15,3 +16,5 @@ from . import test_conformance
 from . import test_charge
 from . import test_payment
 from . import test_payout
+from . import test_lib_walk
+from . import test_lib_payout_entry

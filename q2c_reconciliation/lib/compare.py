@@ -67,7 +67,11 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The result: rows in reading order. Facts that nobody knows have none."""
+    """The result: rows in reading order.
+
+    Facts that nobody knows have no row, nor does the emptiness that one system alone
+    knows of: no refund, say, of an order for which nothing was ever charged.
+    """
 
     statements: tuple[Statement, ...]
     rows: tuple[Row, ...]
@@ -116,8 +120,14 @@ def _fact_rows(statements: Sequence[Statement]) -> Iterable[Row]:
     for fact, kind in f.KINDS.items():
         values = tuple(statement.value(fact) for statement in statements)
         known = [statement for statement, value in zip(statements, values) if value is not None]
-        if known:
-            yield Row(fact, values, _verdict(fact, kind, known))
+        verdict = _verdict(fact, kind, known)
+        if verdict is not Verdict.UNKNOWN or any(map(_says_something, values)):
+            yield Row(fact, values, verdict)
+
+
+def _says_something(value: Any) -> bool:
+    """Return whether a value is worth a row of its own; "no" is, "nothing" is not."""
+    return value is False or bool(value)
 
 
 def _verdict(fact: str, kind: str, known: Sequence[Statement]) -> Verdict:

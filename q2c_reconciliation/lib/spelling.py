@@ -59,12 +59,13 @@ def _spell(facts: DealFacts, fact: str, value: Any, words: Words) -> str:
     if kind == f.FLAG:
         return words.yes if value else words.no
     if kind in (f.MONEY, f.FEE):
-        return _amount(value, facts.currency if kind == f.MONEY else facts.fee_currency, words)
+        return _amount(value, facts.currency if kind == f.MONEY else facts.fee_currency, facts.currency, words)
     if kind == f.CODES:
         return ", ".join(sorted(value)) or words.empty
     return words.facts.get(fact, {}).get(value) or str(value) or words.empty
 
 
-def _amount(value: Any, currency: str | None, words: Words) -> str:
-    text = totals.spell(value, words.digits.get(currency or "", 0))
+def _amount(value: Any, currency: str | None, usual: str | None, words: Words) -> str:
+    """Return an amount; without a currency of its own it has the digits of the deal's."""
+    text = totals.spell(value, words.digits.get(currency or usual or "", 0))
     return f"{text} {currency}" if currency else text

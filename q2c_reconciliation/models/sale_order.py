@@ -1,4 +1,4 @@
-from odoo import _, fields, models
+from odoo import _, api, fields, models
 
 from .q2c_comparison import VERDICTS
 
@@ -21,9 +21,12 @@ class SaleOrder(models.Model):
         groups="crm_sync_base.group_sync_user,crm_sync_base.group_sync_auditor",
     )
 
+    @api.depends("q2c_comparison_ids")
     def _compute_q2c_comparison_verdict(self):
+        found = self.env["q2c.comparison"].search([("order_id", "in", self.ids), ("is_latest", "=", True)])
+        verdicts = {comparison.order_id.id: comparison.verdict for comparison in found}
         for order in self:
-            order.q2c_comparison_verdict = order.q2c_comparison_ids[:1].verdict
+            order.q2c_comparison_verdict = verdicts.get(order.id, False)
 
     def action_q2c_compare(self):
         """Compare this order with the systems that know the deal, and show the result."""
