@@ -155,4 +155,8 @@ class Service:
             if time.monotonic() > deadline:
                 return False
             time.sleep(0.05)
+        if self._child is not None:
+            # Its other threads may hold the port for a moment longer.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._child.wait(patience)
         return True
