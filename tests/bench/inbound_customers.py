@@ -1,0 +1,150 @@
+"""New companies and contacts: found by a poll and applied, beside the ORM's own `create`.
+
+*Ours* is everything from the first request of the first poll to the last job: remote
+reads over HTTP, both ledgers, bindings, change rows, the partners. *Floor* is the ORM's
+batch `create` of the same values and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from cli import database
+from tests.support.servers import Sandbox
+
+from . import harness, odoo_process
+from .connections import connect
+
+FLOWS = {"accounts": "always", "contacts": "always"}
+FLOOR_BATCH = 1000
+DRAIN_SECONDS = 3600
+_QUIET = {"tracking_disable": True, "mail_notrack": True, "mail_create_nolog": True}
+
+
+class InboundCustomers(harness.Bench):
+    """See the module; ``n`` is companies plus contacts, half of each."""
+
+    name = "inbound_customers"
+    default_n = 10_000
+
+    def run(self) -> list[harness.Result]:
+        """Measure both sides on fresh databases, each in a process of its own."""
+        self.n -= self.n % 2
+        with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+            self._folder = Path(folder)
+            with Sandbox(self._folder / "sandbox", ["--seed", "empty"]) as sandbox:
+                sandbox.admin.post("/salesforce/generate", {"accounts": self.n // 2, "contacts_each": 1})
+                self._sandbox = sandbox
+                samples = self.interleave({"ours": self._ours, "floor": self._floor})
+        return [harness.summarise(self.name, "records/s", self.n, samples)]
+
+    @property
+    def _values_file(self) -> Path:
+        return self._folder / "values.json"
+
+    def _ours(self) -> float:
+        """Records a second from the first poll to the last job."""
+        return self._measure(
+            "import_by_poll", sandbox_url=self._sandbox.url, expected=self.n, values_file=str(self._values_file),
+            known=self._sandbox.admin.get("/credentials")["salesforce"],
+        )
+
+    def _floor(self) -> float:
+        """Records a second of the same values, which our first round has left in a file."""
+        return self._measure("create_batches", values_file=str(self._values_file))
+
+    def _measure(self, function: str, **arguments: Any) -> float:
+        name = database.copy_name("bench")
+        self.copy_database(name)
+        try:
+            seconds = odoo_process.call(name, f"{__name__}:{function}", self._folder, **arguments)
+        finally:
+            database.drop(name)
+        return self.n / seconds
+
+
+# ---------------------------------------------------------------------------
+# In the Odoo process
+# ---------------------------------------------------------------------------
+
+def import_by_poll(env: Any, sandbox_url: str, known: dict[str, Any], expected: int, values_file: str) -> float:
+    """Poll accounts and contacts and run a lane until nothing is left; return the seconds.
+
+    :raise AssertionError: when anything was not applied exactly once
+    """
+    connection = connect(env, "salesforce", sandbox_url, known, FLOWS)
+    flows = connection.flow_ids.filtered(lambda flow: flow.code in FLOWS).sorted("sequence")
+    env.invalidate_all()
+    started = time.perf_counter()
+    flows._enqueue_poll()
+    env.cr.commit()
+    drain(env, connection)
+    seconds = time.perf_counter() - started
+    _check(env, connection, expected)
+    if not Path(values_file).exists():
+        Path(values_file).write_text(json.dumps(_applied_values(env, connection)))
+    return seconds
+
+
+def drain(env: Any, connection: Any) -> None:
+    """Run a lane, as its cron does, until no job of the connection is left."""
+    lane = env["sync.lane"].search([], limit=1)
+    deadline = time.monotonic() + DRAIN_SECONDS
+    while env["sync.job"].search_count(
+        [("connection_id", "=", connection.id), ("state", "in", ("pending", "running"))], limit=1
+    ):
+        lane._cron_run()
+        env.cr.commit()
+        assert time.monotonic() < deadline, "the jobs do not come to an end"
+
+
+def _check(env: Any, connection: Any, expected: int) -> None:
+    """Make sure that what was measured is the whole work."""
+    of_connection = [("connection_id", "=", connection.id)]
+    failed = env["sync.job"].search([*of_connection, ("state", "!=", "done")], limit=1)
+    assert not failed, f"{failed.name}: {failed.state} {failed.error_message}"
+    bindings = env["sync.binding"].search(of_connection)
+    assert len(bindings) == expected, f"{len(bindings)} bindings, {expected} records"
+    assert len(env["res.partner"].browse(bindings.mapped("res_id")).exists()) == expected
+    changes = env["sync.change"].search_count([*of_connection, ("verdict", "=", "applied")])
+    assert changes == expected, f"{changes} change rows, {expected} records"
+
+
+def _applied_values(env: Any, connection: Any) -> dict[str, list[dict[str, Any]]]:
+    """Return what was written, from the change ledger; a parent is its place in the list.
+
+    :return: values of the companies and of the contacts
+    """
+    changes = env["sync.change"].search([("connection_id", "=", connection.id)], order="id")
+    companies = changes.filtered(lambda change: change.remote_object == "Account")
+    place = {res_id: number for number, res_id in enumerate(companies.mapped("res_id"))}
+    rows = {
+        change: {name: after for name, (_before, after) in change.values.items()} for change in changes
+    }
+    for change in changes - companies:
+        rows[change]["parent_id"] = place[rows[change]["parent_id"]]
+    return {"companies": [rows[change] for change in companies],
+            "contacts": [rows[change] for change in changes - companies]}
+
+
+def create_batches(env: Any, values_file: str) -> float:
+    """Create the same partners in batches of 1,000, a commit each; return the seconds."""
+    rows = json.loads(Path(values_file).read_text())
+    Partner = env["res.partner"].with_context(**_QUIET)
+    companies: list[int] = []
+    started = time.perf_counter()
+    for vals_list in _batches(rows["companies"]):
+        companies += Partner.create(vals_list).ids
+        env.cr.commit()
+    for vals_list in _batches(rows["contacts"]):
+        Partner.create([{**vals, "parent_id": companies[vals["parent_id"]]} for vals in vals_list])
+        env.cr.commit()
+    return time.perf_counter() - started
+
+
+def _batches(rows: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    return [rows[start:start + FLOOR_BATCH] for start in range(0, len(rows), FLOOR_BATCH)]
