@@ -32,7 +32,7 @@ class StripePayout(models.Model):
 
     name = fields.Char(string="Payout", required=True, readonly=True, index=True)
     connection_id = fields.Many2one(
-        "sync.connection", required=True, readonly=True, ondelete="restrict", index=True
+        "sync.connection", required=True, readonly=True, ondelete="cascade", index=True
     )
     company_id = fields.Many2one("res.company", required=True, readonly=True, index=True)
     currency_id = fields.Many2one("res.currency", required=True, readonly=True)

@@ -1,5 +1,6 @@
 from odoo import _, api, fields, models
 from odoo.addons.crm_sync_base.lib.errors import NotReady
+from odoo.exceptions import UserError
 
 JOURNAL_CODE = "STRP"
 
@@ -50,6 +51,19 @@ class SyncConnection(models.Model):
         """Return the inbound payment method of the Stripe journal that has a clearing account."""
         lines = self.stripe_journal_id.inbound_payment_method_line_ids
         return lines.filtered("payment_account_id")[:1]
+
+    # === CRUD ===#
+
+    @api.ondelete(at_uninstall=False)
+    def _unlink_except_booked_payouts(self):
+        """Payouts that were booked explain entries in the books: they stay."""
+        booked = self.env["stripe.payout"].search(
+            [("connection_id", "in", self.ids), ("move_id", "!=", False)], limit=1
+        )
+        if booked:
+            raise UserError(
+                _("%s has booked payouts. Archive the connection instead.", booked.connection_id.name)
+            )
 
     # === Readiness ===#
 

@@ -328,11 +328,11 @@ class TestStripePayment(StripeCase):
         self.assertEqual(self.balance(self.receivable), 0.0)
 
     def test_dollars_that_stripe_keeps_as_euros(self):
-        self.admin.post("/stripe/config", {"settlement_currencies": ["eur"], "exchange_rates": {"eur": "1", "usd": "0.92"}})
-        self.addCleanup(
-            self.admin.post,
+        before = self.admin.get("/stripe/config")
+        self.addCleanup(self.admin.post, "/stripe/config", before)
+        self.admin.post(
             "/stripe/config",
-            {"settlement_currencies": ["usd", "eur"], "exchange_rates": {"usd": "1", "eur": "1.0842", "gbp": "1.2710"}},
+            {"settlement_currencies": ["eur"], "exchange_rates": {"eur": "1", "usd": "0.92"}},
         )
         euro = self.activate("EUR", 0.9)
         invoice, event = self.charged(100.0)

@@ -1,6 +1,8 @@
 import uuid
 from unittest.mock import patch
 
+from odoo.exceptions import UserError
+
 from .common import StripeCase
 
 
@@ -270,6 +272,12 @@ class TestStripePayout(StripeCase):
         found = self.env["sync.trace"].get_trace(payout.name)
         self.assertIn(payout.name, [document["name"] for document in found["documents"]])
         self.assertEqual(payout._sync_correlations()[payout.id], self.bound("payout", payout).correlation_id)
+
+    def test_a_connection_whose_payouts_are_booked_stays(self):
+        self.paid()
+        self.pay_out(currency="usd")
+        with self.assertRaisesRegex(UserError, "Archive"):
+            self.connection.unlink()
 
     # === Access ===#
 
