@@ -1,7 +1,7 @@
 from dataclasses import replace
 from decimal import Decimal
 
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 from odoo.addons.q2c_sale.lib import facts as f
 from odoo.addons.q2c_sale.lib.facts import DealFacts
@@ -27,7 +27,8 @@ FACTS = st.builds(
     fee_currency=st.one_of(st.none(), st.sampled_from(["EUR", "USD"])),
     **{name: st.one_of(st.none(), VALUES[kind]) for name, kind in f.KINDS.items()},
 )
-NAMES = st.sampled_from(sorted(f.KINDS))
+#: a changed currency changes what every amount means, so it is not one of these
+NAMES = st.sampled_from(sorted(set(f.KINDS) - {"currency"}))
 ORDER = {"in_force": True, "currency": "EUR", "total": Decimal("119.00")}
 
 
@@ -148,10 +149,10 @@ class TestCompareProperties(BaseCase):
     @given(FACTS, NAMES, st.data())
     def test_one_changed_fact_is_the_one_that_differs(self, facts, name, data):
         kind = f.KINDS[name]
-        before = getattr(facts, name)
-        after = data.draw(VALUES[kind])
         key = name_key if kind == f.NAME else lambda value: value
-        assume(before is not None and name != "currency" and key(before) != key(after))
+        before = data.draw(VALUES[kind])
+        after = data.draw(VALUES[kind].filter(lambda value: key(value) != key(before)))
+        facts = replace(facts, **{name: before})
         changed = replace(facts, **{name: after})
         comparison = compare([Statement(f.CRM, "A", facts), Statement(f.ERP, "B", changed)])
         differing = [row.fact for row in comparison.rows if row.verdict is Verdict.DIFFERENT]
