@@ -2,9 +2,11 @@ import logging
 import time
 
 import psycopg2
-from odoo import _, api, fields, models, modules
+from odoo import SUPERUSER_ID, _, api, fields, models, modules
+from odoo.modules.registry import Registry
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
+from ..lib.coalescer import Coalescer
 from ..lib.errors import SyncError
 
 _logger = logging.getLogger(__name__)
@@ -12,6 +14,22 @@ _logger = logging.getLogger(__name__)
 DEFAULT_LANES = 2
 RUN_SECONDS = 30  # a lane gives its cron worker back after this time, work or no work
 CLAIM_RACES = 5  # claims lost in a row to other lanes before a lane gives way
+WAKE_PAUSE = 0.05  # seconds; so often at most a process wakes the lanes
+NOTIFY_AGAIN = 1.0  # seconds after which it repeats a notification that may be lost
+
+_notified = {}  # database → when this process notified the cron workers
+
+
+def _wake_lanes(dbname):
+    """Wake the lanes of a database, in a transaction of its own."""
+    with Registry(dbname).cursor() as cr:
+        # Every statement sees what is committed by then, and none fails because a
+        # lane has just deleted its trigger.
+        cr.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        api.Environment(cr, SUPERUSER_ID, {})["sync.lane"]._wake_now()
+
+
+_waker = Coalescer(_wake_lanes, WAKE_PAUSE)
 
 
 class SyncLane(models.Model):
@@ -73,32 +91,46 @@ class SyncLane(models.Model):
         """Let the lanes run as soon as this transaction is committed.
 
         The wake-up itself is best effort: the job's row is what counts, and every
-        lane looks at it once a minute anyway.
+        lane looks at it once a minute anyway. It happens in the background, so that
+        nobody waits for it, and once for all transactions of a busy moment.
         """
         callbacks = self.env.cr.postcommit
         if "sync_wake" not in callbacks.data:
             callbacks.data["sync_wake"] = True
-            callbacks.add(self.env(su=True)["sync.lane"]._wake_now)
+            dbname = self.env.cr.dbname
+            callbacks.add(lambda: _waker.request(dbname))
 
+    @api.model
     def _wake_now(self):
-        """Insert a trigger for each lane that has none pending, then notify.
+        """Insert a trigger for each lane that has none pending, and notify.
 
         A trigger row that a running lane has deleted, but not yet committed, is
-        locked and therefore skipped: it will not start that lane again.
+        locked and therefore skipped: it will not start that lane again. Whoever
+        inserted a pending one has notified the cron workers, or is about to; one that
+        waits was left by somebody who died in between,
+        so that it is notified again once a second.
         """
-        with self.env.registry.cursor() as cr:
-            cr.execute(
-                """
-                INSERT INTO ir_cron_trigger (cron_id, call_at)
-                SELECT c.id, timezone('utc', now())
-                  FROM sync_lane l JOIN ir_cron c ON c.id = l.cron_id AND c.active
-                 WHERE NOT EXISTS (
-                       SELECT 1 FROM ir_cron_trigger t
-                        WHERE t.cron_id = c.id AND t.call_at <= timezone('utc', now())
-                          FOR KEY SHARE SKIP LOCKED)
-                """
+        self.env.cr.execute(
+            """
+            WITH lane AS (
+                 SELECT c.id FROM sync_lane l JOIN ir_cron c ON c.id = l.cron_id AND c.active
+            ), pending AS (
+                 SELECT t.cron_id FROM ir_cron_trigger t
+                  WHERE t.cron_id IN (SELECT id FROM lane) AND t.call_at <= timezone('utc', now())
+                    FOR KEY SHARE SKIP LOCKED
+            ), fresh AS (
+                 INSERT INTO ir_cron_trigger (cron_id, call_at)
+                 SELECT id, timezone('utc', now()) FROM lane
+                  WHERE id NOT IN (SELECT cron_id FROM pending)
+                 RETURNING cron_id
             )
-        self.env["ir.cron"]._notifydb()
+            SELECT EXISTS (SELECT 1 FROM fresh)
+            """
+        )
+        (is_new,), dbname, now = self.env.cr.fetchone(), self.env.cr.dbname, time.monotonic()
+        if is_new or now - _notified.get(dbname, 0.0) > NOTIFY_AGAIN:
+            _notified[dbname] = now
+            self.env.cr.postcommit.add(self.env["ir.cron"]._notifydb)
 
     # === Run ===#
 
