@@ -34,6 +34,8 @@ class SyncBinding(models.Model):
     )
     _record = models.Index("(model, res_id)")
 
+    @api.depends("model", "res_id")
+    @api.depends_context("uid", "allowed_company_ids")
     def _compute_record_name(self):
         """Records that were deleted, or that the reader may not see, have no name here."""
         for model, bindings in self.grouped("model").items():
@@ -67,6 +69,19 @@ class SyncBinding(models.Model):
         if lock and bindings:
             bindings.lock_for_update()
         return {binding.external_id: binding for binding in bindings}
+
+    @api.model
+    def _stories(self, connection, remote_object, external_ids):
+        """Return `{external id: correlation id}` of those that are bound (one query)."""
+        self.flush_model(["connection_id", "remote_object", "external_id", "correlation_id"])
+        self.env.cr.execute(
+            """
+            SELECT external_id, correlation_id FROM sync_binding
+             WHERE connection_id = %s AND remote_object = %s AND external_id = ANY(%s)
+            """,
+            [connection.id, remote_object, list(external_ids)],
+        )
+        return dict(self.env.cr.fetchall())
 
     @api.model
     def _for_records(self, connection, remote_object, records):

@@ -1,10 +1,22 @@
 from ast import literal_eval
+from typing import NamedTuple
 
 from odoo import _, api, fields, models, tools
 from odoo.exceptions import ValidationError
 
 from ..lib.retry import RetryPolicy
 from ..lib.scope import ScopeError, parse_scope
+
+
+class FlowFacts(NamedTuple):
+    """What enqueueing must know of a flow: plain values, kept between requests."""
+
+    id: int
+    connection_id: int
+    company_id: int
+    priority: int
+    is_document: bool
+    label: str  #: of its remote object, in the language of the caller
 
 
 class SyncFlow(models.Model):
@@ -165,7 +177,7 @@ class SyncFlow(models.Model):
 
     def write(self, vals):
         result = super().write(vals)
-        if self._outbox_fields() & vals.keys():
+        if self._cached_fields() & vals.keys():
             self.env.registry.clear_cache()
         return result
 
@@ -174,9 +186,11 @@ class SyncFlow(models.Model):
         return super().unlink()
 
     @api.model
-    def _outbox_fields(self):
-        """Return the fields on which the outbox depends."""
+    def _cached_fields(self):
+        """Return the fields on which `_outbox`, `_ids_for_object` and `_facts` depend."""
         return {
+            "remote_object",
+            "is_document",
             "active",
             "mode",
             "direction",
@@ -263,12 +277,17 @@ class SyncFlow(models.Model):
     # === Actions ===#
 
     def action_poll_now(self):
-        """Look for changes of this flow right away."""
+        """Look for changes of this flow right away.
+
+        :raises AccessError: for who may not work on jobs.
+        """
+        self.env["sync.job"].check_access("create")
         self._enqueue_poll()
         self.env["sync.lane"]._wake()
 
     def action_send_all(self):
         """Outbound: send every record in the flow's condition that is not equal already."""
+        self.env["sync.job"].check_access("create")
         Outbox = self.env["sync.outbox"]
         count = sum(
             Outbox._enqueue(flow, self.env[flow.model].search(flow._odoo_domain()).ids)
@@ -351,6 +370,23 @@ class SyncFlow(models.Model):
                 ]
             )
             .ids
+        )
+
+    def _facts(self):
+        """Return what enqueueing must know of this flow, without a query."""
+        return self._facts_of(self.id)
+
+    @api.model
+    @tools.ormcache("flow_id", "self.env.lang")
+    def _facts_of(self, flow_id):
+        flow = self.sudo().browse(flow_id)
+        return FlowFacts(
+            flow.id,
+            flow.connection_id.id,
+            flow.company_id.id,
+            flow.priority,
+            flow.is_document,
+            flow._remote().label,
         )
 
     @api.model

@@ -171,7 +171,7 @@ class SyncJob(models.Model):
         return [found[spec["idempotency_key"]] for spec in specs]
 
     def _enqueue_row(self, spec, now):
-        flow = spec["flow"]
+        flow = spec["flow"]._facts()
         step = spec.get("step")
         payload = spec.get("payload")
         return (
@@ -179,8 +179,8 @@ class SyncJob(models.Model):
             spec["kind"],
             "pending",
             flow.id,
-            flow.connection_id.id,
-            flow.company_id.id,
+            flow.connection_id,
+            flow.company_id,
             step.id if step else None,
             spec.get("run_id") or None,
             spec["idempotency_key"],
@@ -228,12 +228,15 @@ class SyncJob(models.Model):
         ids = list(dict.fromkeys(external_ids))
         if not flows or not ids:
             return []
-        known = self.env["sync.binding"]._lookup(connection, remote_object, ids)
+        # The story in which a document was created goes on with its later changes.
+        stories = {}
+        if any(flow._facts().is_document for flow in flows):
+            stories = self.env["sync.binding"]._stories(connection, remote_object, ids)
         specs = []
         for flow in flows:
+            facts = flow._facts()
             for external_id in ids:
-                binding = known.get(external_id)
-                story = flow.is_document and binding and binding.correlation_id
+                story = facts.is_document and stories.get(external_id)
                 specs.append(
                     {
                         "flow": flow,
@@ -244,7 +247,7 @@ class SyncJob(models.Model):
                         "external_id": external_id,
                         "correlation_id": story or (correlations or {}).get(external_id),
                         "run_id": run.id if run else None,
-                        "name": f"{flow._remote().label} {external_id}",
+                        "name": f"{facts.label} {external_id}",
                     }
                 )
         jobs = self._enqueue(specs)
@@ -485,7 +488,11 @@ class SyncJob(models.Model):
     # === Actions ===#
 
     def action_retry(self):
-        """Run the work of failed jobs again, as new jobs linked to the old ones."""
+        """Run the work of failed jobs again, as new jobs linked to the old ones.
+
+        :raises AccessError: for who may not work on jobs; enqueueing itself asks nobody.
+        """
+        self.check_access("write")
         specs = [job._replay_spec() for job in self.filtered(lambda job: job.state == "failed")]
         self._enqueue(specs)
         waiting = self.filtered(lambda job: job.state == "pending")

@@ -183,7 +183,8 @@ class Page:
             self._receive(0.05)
             if not self._pending and time.monotonic() - self._quiet_since >= seconds:
                 return
-        raise BrowserError(f"still under way after {limit:.0f} s: {sorted(url for _loader, url in self._pending.values())}")
+        urls = sorted(url for _loader, url in self._pending.values())
+        raise BrowserError(f"still under way after {limit:.0f} s: {urls}")
 
     def click(self, selector: str) -> None:
         """Click the first element that a CSS selector finds, once it is there."""
@@ -222,7 +223,8 @@ class Chromium:
     """
 
     def __init__(self, program: str, profile: Path, width: int = 1440, height: int = 900):
-        self._command = [program, *FLAGS, f"--user-data-dir={profile}", f"--window-size={width},{height}", "about:blank"]
+        size = f"--window-size={width},{height}"
+        self._command = [program, *FLAGS, f"--user-data-dir={profile}", size, "about:blank"]
         self._profile = Path(profile)
         self._process: subprocess.Popen | None = None
         self.page: Page | None = None

@@ -98,7 +98,8 @@ class WebClient:
         """Return the kinds of view that can be switched to, without the one shown."""
         return self.page.evaluate("""
             [...document.querySelectorAll('.o_cp_switch_buttons .o_switch_view:not(.active)')]
-                .map((button) => [...button.classList].find((name) => /^o_(list|kanban|graph|pivot|activity)$/.test(name)))
+                .map((button) => [...button.classList])
+                .map((names) => names.find((name) => /^o_(list|kanban|graph|pivot|activity)$/.test(name)))
                 .filter(Boolean).map((name) => name.slice(2))
         """)
 

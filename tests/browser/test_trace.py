@@ -46,7 +46,7 @@ def test_the_trace_opens_records_and_finds_its_way_back(client):
 
 def test_a_text_that_names_nothing(client):
     client.page.open(f"{client.url}/odoo/sync-trace?query=unheard-of")
-    client.page.wait("document.body.innerText.includes('Nothing is known of “unheard-of”.')", "an empty page that says so")
+    client.page.wait("document.body.innerText.includes('Nothing is known of “unheard-of”.')", "a page that says so")
     client.settle()
 
 
@@ -60,7 +60,9 @@ def test_credentials_are_entered_and_never_shown(server, client):
     assert token and SECRET not in token
     assert server.sql("SELECT count(*) FROM sync_credential_wizard_line WHERE token IS NOT NULL") == [(0,)]
     _enter_credentials(client, row["id"], text="")
-    values = client.page.evaluate("[...document.querySelectorAll('.modal .o_sync_credentials input')].map((i) => i.value)")
+    values = client.page.evaluate("""
+        [...document.querySelectorAll('.modal .o_sync_credentials input')].map((field) => field.value)
+    """)
     assert set(values) <= {"", "on"}  # "on" is what a check box says of itself
     assert "Stored" in client.page.evaluate("document.querySelector('.modal').innerText")
     client.page.click(".modal .btn-close")

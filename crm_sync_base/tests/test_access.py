@@ -1,0 +1,166 @@
+from odoo.exceptions import AccessError
+from odoo.tests import new_test_user, tagged
+
+from ..lib.errors import DataInvalid
+from .common import ACCOUNT_RULES, SyncCase
+
+DESK = {"menu_sync_overview", "menu_sync_trace", "menu_sync_exception"}
+LEDGERS = {
+    "menu_sync_ledger", "menu_sync_event", "menu_sync_job", "menu_sync_change", "menu_sync_run", "menu_sync_binding",
+}
+WORK = DESK | LEDGERS | {"menu_sync_flow", "menu_sync_connection", "menu_sync_configuration", "menu_sync_value_map"}
+ALL = WORK | {"menu_sync_mapping", "menu_sync_lane"}
+MENUS = {"user": DESK, "approver": DESK, "operator": WORK, "manager": ALL, "auditor": ALL}
+
+ACTIONS = [
+    "connection", "flow", "exception", "job", "event", "change", "binding", "run", "value_map", "mapping", "lane",
+]
+
+
+@tagged("post_install", "-at_install")
+class TestAccess(SyncCase):
+    """Who sees which menu, can open what is behind it, and may press which button."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.users = {
+            name: new_test_user(
+                cls.env, f"access_{name}", groups=f"base.group_user,crm_sync_base.group_sync_{name}"
+            )
+            for name in MENUS
+        }
+        cls.flow = cls.make_flow(ACCOUNT_RULES)
+
+    def setUp(self):
+        super().setUp()
+        self.remote.put("Account", "a1", Name="Alpha")
+        self.remote.put("Account", "a2")  # no name: fails
+        self.notify("Account", "a1", "a2")
+        self.run_lane()
+        self.exception = self.env["sync.exception"].search([("flow_id", "=", self.flow.id)])
+
+    def visible(self, user):
+        """Return the names of our menus that a user's web client shows."""
+        menus = self.env["ir.ui.menu"].with_user(user).load_web_menus(False).values()
+        app = self.env.ref("crm_sync_base.menu_root").id
+        xmlids = {menu["xmlid"] for menu in menus if menu["appID"] == app}
+        ours = {xmlid.split(".")[1] for xmlid in xmlids if xmlid.startswith("crm_sync_base.")}
+        return ours - {"menu_root", "menu_reconciliation"}
+
+    def test_an_empty_menu_is_not_shown(self):
+        menu = self.env.ref("crm_sync_base.menu_reconciliation")
+        menu.child_id.unlink()
+        shown = self.env["ir.ui.menu"].with_user(self.users["manager"]).load_web_menus(False)
+        self.assertNotIn(menu.id, shown)
+        self.assertIn(self.env.ref("crm_sync_base.menu_sync_ledger").id, shown)
+
+    def test_menus_of_each_group(self):
+        for name, expected in MENUS.items():
+            with self.subTest(name):
+                self.assertEqual(self.visible(self.users[name]), expected)
+
+    def test_strangers_see_no_menu(self):
+        stranger = new_test_user(self.env, "stranger", groups="base.group_user")
+        self.assertFalse(self.visible(stranger))
+
+    def test_every_reader_can_open_every_action_in_every_view(self):
+        for name, user in self.users.items():
+            for action_name in ACTIONS:
+                with self.subTest(f"{name}: {action_name}"):
+                    self.open_action(user, self.env.ref(f"crm_sync_base.action_sync_{action_name}"))
+
+    def open_action(self, user, action):
+        """Load the views and read the records as the web client does."""
+        Model = self.env[action.res_model].with_user(user)
+        views = [(False, kind) for kind in action.view_mode.split(",")]
+        loaded = Model.get_views([*views, (False, "search")])
+        names = loaded["models"][Model._name]["fields"]
+        records = Model.search([], limit=20)
+        records.web_read({field: {} for field in names if field in Model._fields})
+
+    def test_the_trace_for_everybody_who_may_look(self):
+        for name, user in self.users.items():
+            with self.subTest(name):
+                trace = self.env["sync.trace"].with_user(user).get_trace("a1")
+                self.assertEqual([line["kind"] for line in trace["lines"]], ["change", "job"])
+
+    def test_auditors_change_nothing(self):
+        auditor = self.users["auditor"]
+        failed = self.jobs(state="failed", flow_id=self.flow.id).with_user(auditor)
+        for attempt in (
+            failed.action_retry,
+            self.exception.with_user(auditor).action_acknowledge,
+            self.exception.with_user(auditor).action_resolve,
+            self.connection.with_user(auditor).action_pause,
+            self.connection.with_user(auditor).action_poll_now,
+            self.flow.with_user(auditor).action_poll_now,
+            self.flow.with_user(auditor).action_send_all,
+            self.flow.with_user(auditor).action_switch_off,
+            self.flow.mapping_id.with_user(auditor).action_new_version,
+        ):
+            with self.subTest(attempt.__name__), self.assertRaises(AccessError):
+                attempt()
+
+    def test_operators_work_but_do_not_configure(self):
+        operator = self.users["operator"]
+        self.exception.with_user(operator).action_acknowledge()
+        self.assertEqual((self.exception.state, self.exception.user_id), ("acknowledged", operator))
+        self.exception.with_user(operator).action_retry()
+        self.assertTrue(self.jobs(state="pending", external_id="a2"))
+        for attempt in (
+            self.connection.with_user(operator).action_pause,
+            self.flow.with_user(operator).action_go_live,
+            self.flow.mapping_id.with_user(operator).action_to_review,
+        ):
+            with self.subTest(attempt.__name__):
+                if attempt.__name__ == "action_to_review":
+                    self.flow.mapping_id.state = "draft"
+                with self.assertRaises(AccessError):
+                    attempt()
+
+    def test_the_reason_is_kept_when_something_is_ignored(self):
+        operator = self.users["operator"]
+        action = self.exception.with_user(operator).action_open_ignore()
+        Wizard = self.env[action["res_model"]].with_user(operator).with_context(**action["context"])
+        wizard = Wizard.create({"reason": "A test record"})
+        self.assertEqual(wizard.job_count, 1)
+        wizard.action_ignore()
+        self.assertEqual(self.exception.state, "ignored")
+        self.assertEqual(self.exception.resolution, f"Ignored by {operator.name}: A test record")
+        self.assertEqual(self.jobs(external_id="a2").state, "failed")
+
+    def test_users_do_not_ignore(self):
+        with self.assertRaises(AccessError):
+            self.env["sync.exception.ignore.wizard"].with_user(self.users["user"]).create(
+                {"exception_ids": self.exception.ids, "reason": "No time"}
+            )
+
+    def test_records_that_a_reader_may_not_see_have_no_name(self):
+        binding = self.env["sync.binding"].search([("external_id", "=", "a1")])
+        self.assertEqual(binding.record_name, "Alpha")
+        self.env["ir.rule"].create(
+            {
+                "name": "nobody sees Alpha",
+                "model_id": self.env.ref("base.model_res_partner").id,
+                "domain_force": f"[('id', '!=', {binding.res_id})]",
+            }
+        )
+        self.assertEqual(binding.with_user(self.users["user"]).record_name, "")
+        trace = self.env["sync.trace"].with_user(self.users["user"]).get_trace("a1")
+        self.assertNotIn("Alpha", [document["name"] for document in trace["documents"]])
+
+    def test_a_change_shows_its_fields_by_their_names(self):
+        change = self.env["sync.change"].search([("external_id", "=", "a1")])
+        rows = {row["field"]: row for row in change.diff}
+        self.assertEqual(rows["name"], {"field": "name", "label": "Name", "before": "∅", "after": "Alpha"})
+        self.assertIn("Name: ∅ → Alpha", change.summary)
+
+    def test_connection_exceptions_are_readable_without_a_flow(self):
+        exception = self.env["sync.exception"]._raise_for_connection(
+            self.connection, DataInvalid("The account is closed.")
+        )
+        self.assertFalse(exception.flow_id)
+        self.assertEqual(exception.with_user(self.users["user"]).action_open_jobs()["domain"], [
+            ("exception_id", "in", exception.ids)
+        ])
