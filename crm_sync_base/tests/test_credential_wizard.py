@@ -137,6 +137,17 @@ class TestCredentialWizard(SyncCase):
             with self.subTest(group), self.assertRaises(AccessError):
                 self.open(user)
 
+    def test_credentials_of_another_key_are_entered_again(self):
+        self.connection.sudo().secret_tokens = Vault(new_key()).encrypt("{}")
+        self.connection.invalidate_recordset()
+        wizard = self.open()
+        self.assertEqual(wizard.line_ids.mapped("is_set"), [False, False])
+        with self.assertRaises(UserError):
+            wizard.action_save()
+        self.type_in(wizard, token=TYPED)
+        wizard.action_save()
+        self.assertEqual(self.connection._credentials(), {"token": TYPED})
+
     def test_credentials_of_another_key_do_not_lock_the_screen(self):
         self.connection.sudo().secret_tokens = Vault(new_key()).encrypt("{}")
         self.connection.invalidate_recordset()

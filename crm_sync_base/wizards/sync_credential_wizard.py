@@ -26,7 +26,7 @@ class SyncCredentialWizard(models.TransientModel):
         """Add one line for each credential that the provider wants."""
         self.ensure_one()
         connection = self.connection_id
-        stored = self._call(connection._credentials)
+        stored = self._readable() or {}
         specs = connection._connector()._credential_fields()
         self.env["sync.credential.wizard.line"].create(
             [
@@ -61,7 +61,10 @@ class SyncCredentialWizard(models.TransientModel):
         for line in self.line_ids:
             values.update(line._entered())
         if values:
-            self._call(self.connection_id._store_credentials, values)
+            if self._readable() is None:
+                # No key opens the old ones any more: what is entered now replaces them all.
+                self.connection_id.sudo().secret_tokens = False
+            self.connection_id._store_credentials(values)
             self._log(values)
         self.line_ids.unlink()
         return {"type": "ir.actions.act_window_close"}
@@ -73,9 +76,9 @@ class SyncCredentialWizard(models.TransientModel):
             body=_("Credentials changed: %s", ", ".join(labels[key] for key in values))
         )
 
-    def _call(self, method, *args):
-        """Call a method of the connection; its refusals become messages for the user."""
+    def _readable(self):
+        """Return the stored credentials, or None when no configured key opens them."""
         try:
-            return method(*args)
-        except SyncError as error:
-            raise UserError(f"{error.message}\n{error.hint}".strip()) from None
+            return self.connection_id._credentials()
+        except SyncError:
+            return None
