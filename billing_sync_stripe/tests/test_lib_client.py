@@ -1,5 +1,6 @@
 """The client against a real stand-in: over HTTP, with faults."""
 
+import contextlib
 import logging
 import shutil
 import socket
@@ -337,13 +338,13 @@ class TestSteady(BaseCase):
 
     def judge(self, method, path, params=None, expand=()):
         """Send, and fail when the mock refuses; what it answers is an example of Stripe's."""
+        # Some examples are in live mode; the request itself was accepted then.
         try:
-            if method == "GET":
-                self.client.get(path, params, expand=expand)
-            else:
-                self.client.post(path, params, idempotency_key="k", expand=expand)
-        except errors.PolicyBlocked:
-            pass  # some examples are in live mode; the request itself was accepted
+            with contextlib.suppress(errors.PolicyBlocked):
+                if method == "GET":
+                    self.client.get(path, params, expand=expand)
+                else:
+                    self.client.post(path, params, idempotency_key="k", expand=expand)
         except errors.SyncError as error:
             self.fail(f"{method} {path}: {error}")
 
