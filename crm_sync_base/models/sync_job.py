@@ -84,6 +84,7 @@ class SyncJob(models.Model):
     error_hint = fields.Text(string="What to Do", readonly=True)
     error_trace = fields.Text(readonly=True, groups="crm_sync_base.group_sync_manager")
     exception_id = fields.Many2one("sync.exception", readonly=True, ondelete="set null", index=True)
+    outcome = fields.Char(string="Result or Error", compute="_compute_outcome")
     event_ids = fields.One2many("sync.event", "job_id", string="Events", readonly=True)
     change_ids = fields.One2many("sync.change", "job_id", string="Changes", readonly=True)
 
@@ -130,6 +131,13 @@ class SyncJob(models.Model):
         for job in self:
             job.wait_seconds = _seconds(job.create_date, job.started_at)
             job.run_seconds = _seconds(job.started_at, job.done_at)
+
+    @api.depends("state", "summary", "error_message")
+    def _compute_outcome(self):
+        """One line for lists: what came of it, or what is in the way."""
+        for job in self:
+            unfinished = job.state in ("pending", "running", "failed")
+            job.outcome = (job.error_message if unfinished else job.summary) or False
 
     # === Enqueue ===#
 

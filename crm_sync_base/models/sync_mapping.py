@@ -26,7 +26,7 @@ class SyncMapping(models.Model):
         tracking=True,
         copy=False,
     )
-    note = fields.Text(string="What Changed")
+    note = fields.Text(string="What Changed", copy=False)
     rule_ids = fields.One2many(
         "sync.mapping.rule", "mapping_id", string="Rules", domain=[("parent_id", "=", False)], copy=True
     )
@@ -75,7 +75,7 @@ class SyncMapping(models.Model):
             mapping.flow_id.mapping_ids.filtered(lambda m: m.state == "active").state = "retired"
             mapping.flow_id.mapping_ids.flush_recordset(["state"])
             mapping.state = "active"
-        self.env.registry.clear_cache()
+        self.env["sync.flow"]._outbox_changed()
 
     def action_new_version(self):
         """Open a draft copy of this version."""
