@@ -5,7 +5,6 @@ from odoo.addons.crm_sync_base.lib.errors import Bug, SyncError
 from odoo.addons.q2c_sale.lib import facts
 from odoo.exceptions import UserError
 from odoo.tools import SQL
-from odoo.tools.misc import format_datetime
 from psycopg2 import Error as DatabaseError
 
 from ..lib.compare import Statement, Verdict, compare
@@ -68,12 +67,12 @@ class Q2cComparison(models.Model):
 
     # === Computes ===#
 
-    @api.depends("order_name", "date")
-    @api.depends_context("lang", "tz")
+    @api.depends("order_name", "verdict")
+    @api.depends_context("lang")
     def _compute_display_name(self):
+        words = dict(self._fields["verdict"]._description_selection(self.env))
         for comparison in self:
-            moment = format_datetime(self.env, comparison.date, dt_format="short") if comparison.date else ""
-            comparison.display_name = f"{comparison.order_name or ''}, {moment}"
+            comparison.display_name = f"{comparison.order_name or ''}: {words.get(comparison.verdict, '')}"
 
     def _compute_is_latest(self):
         latest = self.search([("id", "in", self.ids), ("is_latest", "=", True)])
