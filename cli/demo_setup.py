@@ -111,7 +111,9 @@ class Setup:
         if current["state"] == "draft":
             self._enter_credentials(connection, provider, known)
             self._prepare(provider, connection)
-            self.rpc("sync.connection", "action_connect", [connection])
+        # Connecting again tells the provider our present webhook address.
+        self.rpc("sync.connection", "action_connect", [connection])
+        if current["state"] == "draft":
             self._flows(connection)
         return connection
 

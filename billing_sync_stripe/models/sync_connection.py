@@ -79,7 +79,7 @@ class SyncConnection(models.Model):
         if missing:
             raise NotReady(
                 _("%(name)s: settings are missing — %(missing)s.", name=self.name, missing=", ".join(missing)),
-                problems=[_("%s is not set", label) for label in missing],
+                problems=[self.env._("%s is not set", label) for label in missing],
                 hint=_("Open the connection and press “Create Stripe Journal and Accounts”, or choose your own."),
             )
 

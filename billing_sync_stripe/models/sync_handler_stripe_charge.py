@@ -54,7 +54,7 @@ class SyncHandlerStripeCharge(models.AbstractModel):
     def _run(self, flow, jobs):
         flow.connection_id._assert_live()
         if flow.mode == "dry_run":
-            return {job.id: Outcome(summary=_("Dry run: %s", self._plan(flow, job))) for job in jobs}
+            return {job.id: Outcome(summary=self.env._("Dry run: %s", self._plan(flow, job))) for job in jobs}
         for job in jobs:
             self._take_over(job)
         facts = self._look_up(flow, jobs)

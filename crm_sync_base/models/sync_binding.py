@@ -67,7 +67,10 @@ class SyncBinding(models.Model):
             ]
         )
         if lock and bindings:
-            bindings.lock_for_update()
+            # Waits for the other one, in one order everywhere.
+            self.env.cr.execute(
+                "SELECT id FROM sync_binding WHERE id = ANY(%s) ORDER BY id FOR UPDATE", [bindings.ids]
+            )
         return {binding.external_id: binding for binding in bindings}
 
     @api.model

@@ -18,6 +18,8 @@ class FlowFacts(NamedTuple):
     is_document: bool
     label: str  #: of its remote object, in the language of the caller
 
+OUTBOX_FLOWS = "crm_sync_outbox_flows"
+
 
 class SyncFlow(models.Model):
     """One integration flow: the row of the integration catalogue."""
@@ -173,21 +175,25 @@ class SyncFlow(models.Model):
     def create(self, vals_list):
         flows = super().create(vals_list)
         self.env.registry.clear_cache()
+        self._outbox_changed()
         return flows
 
     def write(self, vals):
         result = super().write(vals)
         if self._cached_fields() & vals.keys():
             self.env.registry.clear_cache()
+            self._outbox_changed()
         return result
 
     def unlink(self):
         self.env.registry.clear_cache()
-        return super().unlink()
+        result = super().unlink()
+        self._outbox_changed()
+        return result
 
     @api.model
     def _cached_fields(self):
-        """Return the fields on which `_outbox`, `_ids_for_object` and `_facts` depend."""
+        """Return the fields on which `_outbox` and `_facts` depend."""
         return {
             "remote_object",
             "is_document",
@@ -268,7 +274,7 @@ class SyncFlow(models.Model):
                     "idempotency_key": f"poll:{flow.id}",
                     "lane_key": f"poll:{flow.id}",
                     "priority": 30,
-                    "name": _("Look for changes of %s", flow._remote().label),
+                    "name": self.env._("Look for changes of %s", flow._remote().label),
                 }
                 for flow in flows
             ]
@@ -353,23 +359,17 @@ class SyncFlow(models.Model):
 
     @api.model
     def _for_object(self, connection, remote_object):
-        """Return the inbound flows that are switched on for a remote object."""
-        return self.browse(self._ids_for_object(connection.id, remote_object))
+        """Return the inbound flows that are switched on for a remote object.
 
-    @api.model
-    @tools.ormcache("connection_id", "remote_object")
-    def _ids_for_object(self, connection_id, remote_object):
-        return tuple(
-            self.sudo()
-            .search(
-                [
-                    ("connection_id", "=", connection_id),
-                    ("remote_object", "=", remote_object),
-                    ("direction", "=", "inbound"),
-                    ("mode", "!=", "off"),
-                ]
-            )
-            .ids
+        Not cached between transactions, see `_outbox`.
+        """
+        return self.sudo().search(
+            [
+                ("connection_id", "=", connection.id),
+                ("remote_object", "=", remote_object),
+                ("direction", "=", "inbound"),
+                ("mode", "!=", "off"),
+            ]
         )
 
     def _facts(self):
@@ -390,23 +390,41 @@ class SyncFlow(models.Model):
         )
 
     @api.model
-    @tools.ormcache()
     def _outbox(self):
-        """Return `{model: ((flow id, watched field names), …)}` of live outbound flows."""
-        result = {}
-        flows = self.sudo().search([("direction", "=", "outbound"), ("mode", "!=", "off")])
-        for flow in flows:
-            if flow.model in self.env:
-                result.setdefault(flow.model, []).append((flow.id, flow._watched()))
-        return {model: tuple(rows) for model, rows in result.items()}
+        """Return `{model: ((flow id, watched field names), …)}` of live outbound flows.
 
-    def _watched(self):
-        """Return the names of the fields whose changes start an outbound flow."""
-        if self.watched_fields:
-            names = [name.strip() for name in self.watched_fields.split(",")]
-        else:
-            names = [rule.field_name.split(".")[0] for rule in self.mapping_id._outbound_rules()]
-        return frozenset(filter(None, names))
+        Read once in each transaction that writes. A cache of the process would be
+        wrong for as long as it lives when another thread fills it between the
+        moment a flow goes live and its commit, and changes would be missed for good.
+        """
+        data = self.env.cr.precommit.data
+        if OUTBOX_FLOWS not in data:
+            self.env.cr.execute(self._SQL_OUTBOX)
+            result = {}
+            for flow_id, model, watched, mapped in self.env.cr.fetchall():
+                names = [name.strip() for name in watched.split(",")] if watched else mapped
+                result.setdefault(model, []).append((flow_id, frozenset(filter(None, names))))
+            data[OUTBOX_FLOWS] = result
+        return data[OUTBOX_FLOWS]
+
+    # What starts each outbound flow: its own list, or the fields of its mapping.
+    _SQL_OUTBOX = """
+        SELECT f.id, f.model, f.watched_fields, array_agg(split_part(r.field_name, '.', 1))
+          FROM sync_flow f
+          LEFT JOIN sync_mapping m ON m.flow_id = f.id AND m.state = 'active'
+          LEFT JOIN sync_mapping_rule r
+                 ON r.mapping_id = m.id AND r.parent_id IS NULL AND r.direction IN ('outbound', 'both')
+         WHERE f.active AND f.direction = 'outbound' AND f.mode <> 'off'
+         GROUP BY f.id
+    """
+
+    @api.model
+    def _outbox_changed(self):
+        """Let this transaction read the live outbound flows anew."""
+        self.env["sync.flow"].flush_model()
+        self.env["sync.mapping"].flush_model()
+        self.env["sync.mapping.rule"].flush_model()
+        self.env.cr.precommit.data.pop(OUTBOX_FLOWS, None)
 
     @api.model
     def _mapped_paths(self, connection, remote_object):

@@ -3,7 +3,7 @@ from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
 from ..lib import paths
 from ..lib.declarations import Write
-from ..lib.errors import Bug, Transient
+from ..lib.errors import Bug, NotReady, Transient
 from ..lib.fingerprint import fingerprint
 from ..lib.outcome import Outcome
 from ..lib.planner import Problem, to_error
@@ -68,6 +68,8 @@ class SyncHandlerOutbound(models.AbstractModel):
                 outcomes[job.id] = intent
             elif intent is None:
                 outcomes[job.id] = Outcome(summary=_("Nothing to write"))
+            elif flow.mode == "dry_run":
+                outcomes[job.id] = self._record_plan(flow, job, record, intent)
             else:
                 job.write({"intent": intent, "intent_at": fields.Datetime.now()})
                 writes[job.id] = self._write(job, intent)
@@ -99,8 +101,19 @@ class SyncHandlerOutbound(models.AbstractModel):
 
         :param code: of the flow, in the same connection.
         :return: the outcome with which the job waits for it.
+        :raises NotReady: when that flow ran and did not write it.
         """
         other = self.env["sync.flow.template"]._flow(flow.connection_id, code)
+        before = job.depends_on_id
+        if before.state == "done" and before.flow_id == other and before.res_id == record.id:
+            raise NotReady(
+                _(
+                    "%(record)s was not written to the provider: %(result)s",
+                    record=record.display_name,
+                    result=before.summary,
+                ),
+                hint=_("Look at the flow %s: its condition and mode decide.", other.name),
+            )
         (needed,) = self.env["sync.job"]._enqueue(
             [
                 {
@@ -146,13 +159,15 @@ class SyncHandlerOutbound(models.AbstractModel):
         return values
 
     def _render_rule(self, flow, record, rule):
-        value = record
-        for name in rule.field_name.split("."):
-            value = value[:1][name]
+        *parents, name = rule.field_name.split(".")
+        holder = record
+        for parent in parents:
+            holder = holder[:1][parent]
+        value = holder[:1][name]
         if isinstance(value, models.BaseModel):
             value = self._render_relation(flow, value, rule)
-        elif value is False and record._fields.get(rule.field_name) is not None:
-            value = value if record._fields[rule.field_name].type == "boolean" else None
+        elif value is False and holder._fields[name].type != "boolean":
+            value = None
         table = rule.value_map_id._counterparts() if rule.value_map_id else None
         context = Context(rule.argument or "", table, rule._label())
         if rule.required and value in (None, ""):
@@ -241,7 +256,7 @@ class SyncHandlerOutbound(models.AbstractModel):
                     }
                 ]
             )
-        self._record_change(flow, job, record, intent, result, created=not binding)
+        self._change(flow, job, record, intent, result.external_id or intent["external_id"], "applied")
         job.intent = False
         return Outcome(
             summary=_("Created at the provider") if not binding else _("Updated at the provider"),
@@ -250,19 +265,29 @@ class SyncHandlerOutbound(models.AbstractModel):
             mapping_id=flow.mapping_id.id or None,
         )
 
-    def _record_change(self, flow, job, record, intent, result, created):
+    def _record_plan(self, flow, job, record, intent):
+        """Dry run: store what would be written, call nobody."""
+        self._change(flow, job, record, intent, intent["external_id"], "planned")
+        return Outcome(
+            summary=_("Dry run: would be written to the provider"),
+            res_model=record._name,
+            res_id=record.id,
+        )
+
+    def _change(self, flow, job, record, intent, external_id, verdict):
         self.env["sync.change"]._record_many(
             [
                 {
                     "job": job,
                     "mapping_id": flow.mapping_id.id or None,
                     "direction": "outbound",
-                    "operation": "create" if created else "update",
+                    "operation": "update" if intent["external_id"] else "create",
+                    "verdict": verdict,
                     "model": record._name,
                     "res_id": record.id,
                     "record_name": record.display_name,
                     "remote_object": flow.remote_object,
-                    "external_id": result.external_id or intent["external_id"],
+                    "external_id": external_id,
                     "values": {path: [None, value] for path, value in intent["values"].items()},
                 }
             ]

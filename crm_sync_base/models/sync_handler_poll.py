@@ -135,7 +135,7 @@ class SyncHandlerPoll(models.AbstractModel):
                     "source_id": ref.source_id
                     or f"poll:{flow.remote_object}:{ref.external_id}:{ref.version}",
                     "origin": "poll",
-                    "event_type": ref.event_type or _("Change found by polling"),
+                    "event_type": ref.event_type or self.env._("Change found by polling"),
                     "remote_object": flow.remote_object,
                     "external_id": ref.external_id,
                     "job_id": by_id[ref.external_id]["id"],

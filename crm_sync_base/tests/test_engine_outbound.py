@@ -25,7 +25,6 @@ class TestEngineOutbound(SyncCase):
             domain="[('is_company', '=', True)]",
         )
         cls.registry_ready = cls.registry.ready
-        cls.env.registry.clear_cache()
 
     def company(self, name="Acme", **vals):
         return self.env["res.partner"].create({"name": name, "is_company": True, **vals})
@@ -134,6 +133,21 @@ class TestEngineOutbound(SyncCase):
         binding._record().ref = "no mapped field"
         self.run_lane()
         self.assertEqual(len(self.remote.written), first)
+
+    def test_dry_run_plans_and_calls_nobody(self):
+        self.flow.action_dry_run()
+        partner = self.company("Planned Only")
+        self.run_lane()
+        self.assertEqual(self.remote.calls["push"], 0)
+        change = self.env["sync.change"].search([("res_id", "=", partner.id), ("direction", "=", "outbound")])
+        self.assertEqual((change.verdict, change.values["Name"]), ("planned", [None, "Planned Only"]))
+        self.assertFalse(self.jobs(flow_id=self.flow.id).intent)
+
+    def test_what_is_empty_is_sent_as_nothing(self):
+        self.company("No Country")
+        self.run_lane()
+        self.assertEqual(self.remote.written[0][2]["Country"], {"Code": None})
+        self.assertIsNone(self.remote.written[0][2]["Mail"])
 
     def test_a_broken_line_is_tried_again(self):
         self.company("Later")

@@ -84,7 +84,7 @@ class SyncFlowStep(models.Model):
         raise NotReady(
             _("%s: nothing can be invoiced yet.", order.name),
             problems=[
-                _(
+                self.env._(
                     "%(line)s is invoiced on delivered quantities: %(delivered)s of %(ordered)s delivered",
                     line=line.product_id.display_name or line.name,
                     delivered=f"{line.qty_delivered:g}",

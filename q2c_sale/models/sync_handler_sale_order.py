@@ -142,7 +142,7 @@ class SyncHandlerSaleOrder(models.AbstractModel):
                 if name in line.values and not planner.same(_current(record, name), line.values[name]):
                     said = self._say(env, record, name, line.values[name])
                     changed.append(_("line %(number)s, %(change)s", number=number, change=said))
-        changed += [_("line removed: %s", record.product_id.display_name or record.name) for record in removed]
+        changed += [self.env._("line removed: %s", record.product_id.display_name or record.name) for record in removed]
         return changed
 
     def _pair_lines(self, env, unit):

@@ -16,7 +16,7 @@ class Q2cSubscription(models.Model):
     _check_company_auto = True
 
     # === Parties ===#
-    name = fields.Char(required=True, copy=False, default=lambda self: _("New"), index=True)
+    name = fields.Char(required=True, copy=False, default=lambda self: self.env._("New"), index=True)
     company_id = fields.Many2one(
         "res.company", required=True, index=True, default=lambda self: self.env.company
     )
