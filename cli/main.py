@@ -7,6 +7,7 @@ import importlib.util
 import os
 import shlex
 import shutil
+import signal
 import sys
 import time
 
@@ -259,6 +260,8 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; foreseen failures end as a sentence and exit code 1."""
     options = _parse(sys.argv[1:] if arguments is None else arguments)
+    # Being told to end must drop temporary databases, too.
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     try:
         return options.run(options)
     except Failure as failure:

@@ -70,6 +70,8 @@ def _pytest(name: str, arguments: list[str]) -> int:
         f"--odoo-addons-path={odoo.addons_path()}",
         f"--odoo-extra=data-dir={paths.DATA}", "--odoo-extra=http-interface=127.0.0.1",
         f"--odoo-extra=db-filter=^{name}$", "--odoo-extra=max-cron-threads=0",
+        # Odoo would limit the memory of this process and of all that tests start: no browser runs in that.
+        "--odoo-extra=limit-memory-hard=0",
         f"--odoo-extra=screenshots={paths.STATE / 'screenshots'}",
         *targets, *arguments,
     ]
