@@ -34,6 +34,7 @@ from cli import (
 )
 from cli.console import Failure
 
+from .support.servers import errors_in
 from .support.waiting import wait_for
 
 
@@ -492,6 +493,23 @@ def test_run_starts_what_is_dead_and_leaves_the_rest_alone(demo):
     assert sorted(services.stop_all()) == ["odoo", "sandbox"]
     assert services.running() == {}
     assert all(network.is_free(port) for port in ports.values())
+
+
+def test_errors_of_a_log_without_those_that_odoo_repeats():
+    log = textwrap.dedent("""
+        2026-01-02 03:04:05,678 11 INFO db odoo.x: fine
+        2026-01-02 03:04:05,678 11 ERROR db odoo.sql_db: bad query: UPDATE a
+        ERROR: could not serialize access due to concurrent update
+
+        2026-01-02 03:04:05,678 11 ERROR db odoo.x: broken
+        Traceback (most recent call last):
+        ValueError: why
+        2026-01-02 03:04:05,678 11 WARNING db odoo.x: ERROR is only a word here
+    """)
+    errors = errors_in(log)
+    assert len(errors) == 1
+    assert "odoo.x: broken" in errors[0]
+    assert errors[0].endswith("ValueError: why")
 
 
 # ---------------------------------------------------------------------------

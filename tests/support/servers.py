@@ -25,6 +25,23 @@ T = TypeVar("T")
 _numbers = itertools.count(1)
 
 
+#: How an entry of Odoo's log begins: date, time, process, level.
+_ENTRY = re.compile(r"^(?=\d{4}-\d\d-\d\d [\d:,]+ \d+ [A-Z]+ )", re.M)
+_ERROR = re.compile(r"\S+ \S+ \d+ (?:ERROR|CRITICAL) ")
+
+#: Odoo logs these at level ERROR and then does the transaction again.
+_DONE_AGAIN = "could not serialize access"
+
+
+def errors_in(log: str) -> list[str]:
+    """The entries of an Odoo log at level ERROR or CRITICAL, with their tracebacks.
+
+    Serialization failures are no errors: Odoo repeats the transaction.
+    """
+    entries = (entry.strip() for entry in _ENTRY.split(log))
+    return [entry for entry in entries if _ERROR.match(entry) and _DONE_AGAIN not in entry]
+
+
 class SandboxAdmin:
     """Client of the sandbox's admin API; JSON in, JSON out, errors raise.
 
@@ -188,8 +205,8 @@ class OdooServer(Server):
             connection.close()
 
     def errors(self) -> list[str]:
-        """The lines of its log at level ERROR or CRITICAL."""
-        return re.findall(r"^\d{4}-\d\d-\d\d \S+ \d+ (?:ERROR|CRITICAL) .*$", self.log, re.M)
+        """What it has logged at level ERROR or CRITICAL, see :func:`errors_in`."""
+        return errors_in(self.log)
 
     def wait_for(self, condition: Callable[[], T], what: str, seconds: float = 60.0) -> T:
         """Wait for ``condition``; on failure show the end of the log, too."""
