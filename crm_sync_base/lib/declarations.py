@@ -107,6 +107,17 @@ class Notification:
 
 
 @dataclass(frozen=True, slots=True)
+class FlowFacts:
+    """What enqueueing must know of a flow, as plain values."""
+
+    id: int
+    connection_id: int
+    company_id: int
+    priority: int
+    is_document: bool = False  #: later changes of a record belong to its first story
+
+
+@dataclass(frozen=True, slots=True)
 class WebhookRequest:
     """A delivery as it came over the wire; header names in lower case."""
 

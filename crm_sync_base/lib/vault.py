@@ -7,6 +7,8 @@ rotated by putting a new one in front and dropping the old one later.
 
 from __future__ import annotations
 
+import functools
+
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 
@@ -50,6 +52,15 @@ class Vault:
             return self._fernet.rotate(token.encode()).decode()
         except InvalidToken:
             raise VaultError("none of the configured keys opens this secret") from None
+
+
+@functools.lru_cache(maxsize=4)
+def vault_of(keys: str) -> Vault:
+    """Return the vault with these keys; preparing one takes longer than using it.
+
+    :raises VaultError: as the class does.
+    """
+    return Vault(keys)
 
 
 def new_key() -> str:

@@ -2,15 +2,27 @@ import json
 import os
 import secrets
 
-from odoo import _, api, fields, models
+from odoo import _, api, fields, models, tools
 from odoo.exceptions import UserError, ValidationError
 
 from ..lib.errors import AuthFailed, Misconfigured, PolicyBlocked, SyncError
 from ..lib.hosts import HostPolicy
-from ..lib.vault import Vault, VaultError
+from ..lib.vault import VaultError, vault_of
 
 KEY_VARIABLE = "CRM_SYNC_KEY"  # environment variable with the encryption keys
 KEY_FILE_VARIABLE = "CRM_SYNC_KEY_FILE"  # or with the path of a file that holds them
+
+#: what is read of a connection for every delivery
+WEBHOOK_FIELDS = (
+    "account_external_id",
+    "active",
+    "company_id",
+    "provider",
+    "secret_tokens",
+    "state",
+    "webhook_max_bytes",
+    "webhook_token",
+)
 
 
 class SyncConnection(models.Model):
@@ -124,9 +136,13 @@ class SyncConnection(models.Model):
 
     @api.depends("webhook_token")
     def _compute_webhook_url(self):
-        base = self.env["ir.config_parameter"].sudo().get_param("web.base.url", "").rstrip("/")
         for connection in self:
-            connection.webhook_url = f"{base}/crm_sync/webhook/{connection.webhook_token}"
+            connection.webhook_url = connection._webhook_address()
+
+    def _webhook_address(self):
+        """Return the URL that the provider is given."""
+        base = self.env["ir.config_parameter"].sudo().get_param("web.base.url", "").rstrip("/")
+        return f"{base}/crm_sync/webhook/{self.webhook_token}"
 
     def _compute_credential_summary(self):
         for connection in self:
@@ -183,6 +199,51 @@ class SyncConnection(models.Model):
             loopback=self.environment == "sandbox",
         )
 
+    # === CRUD: which connection a webhook address belongs to is kept between requests ===#
+
+    def write(self, vals):
+        result = super().write(vals)
+        if {"active", "webhook_token"} & vals.keys():
+            self.env.registry.clear_cache()
+        return result
+
+    def unlink(self):
+        self.env.registry.clear_cache()
+        return super().unlink()
+
+    # === Webhooks ===#
+
+    @api.model
+    def _by_webhook_token(self, token):
+        """Return the active connection with this webhook address, or an empty recordset.
+
+        What it takes to judge a delivery is read along, the other columns are not.
+        """
+        try:
+            connection = self.sudo().browse(self._id_by_webhook_token(token))
+        except LookupError:
+            return self.sudo().browse()
+        connection.fetch(WEBHOOK_FIELDS)
+        # The address may have been replaced a moment ago.
+        return connection.filtered(lambda found: found.active and found.webhook_token == token)
+
+    @api.model
+    @tools.ormcache("token")
+    def _id_by_webhook_token(self, token):
+        """Return an id.
+
+        :raises LookupError: when there is none; it is not cached, so that nobody can
+            fill the cache with guesses.
+        """
+        self.flush_model(["webhook_token", "active"])
+        self.env.cr.execute(
+            "SELECT id FROM sync_connection WHERE webhook_token = %s AND active", [token]
+        )
+        row = self.env.cr.fetchone()
+        if not row:
+            raise LookupError
+        return row[0]
+
     # === Credentials ===#
 
     @api.model
@@ -197,7 +258,7 @@ class SyncConnection(models.Model):
             with open(key_file, encoding="ascii") as stream:
                 keys = stream.read()
         try:
-            return Vault(keys)
+            return vault_of(keys)
         except VaultError as error:
             raise UserError(
                 _(
@@ -380,8 +441,7 @@ class SyncConnection(models.Model):
 
     def action_poll_now(self):
         """Look for changes at the provider right away."""
-        self.flow_ids._enqueue_poll()
-        self.env["sync.lane"]._wake()
+        self.flow_ids.action_poll_now()
         return {
             "type": "ir.actions.client",
             "tag": "display_notification",

@@ -1,22 +1,11 @@
 from ast import literal_eval
-from typing import NamedTuple
 
-from odoo import _, api, fields, models, tools
+from odoo import _, api, fields, models
 from odoo.exceptions import ValidationError
 
+from ..lib.declarations import FlowFacts
 from ..lib.retry import RetryPolicy
 from ..lib.scope import ScopeError, parse_scope
-
-
-class FlowFacts(NamedTuple):
-    """What enqueueing must know of a flow: plain values, kept between requests."""
-
-    id: int
-    connection_id: int
-    company_id: int
-    priority: int
-    is_document: bool
-    label: str  #: of its remote object, in the language of the caller
 
 OUTBOX_FLOWS = "crm_sync_outbox_flows"
 
@@ -174,29 +163,24 @@ class SyncFlow(models.Model):
     @api.model_create_multi
     def create(self, vals_list):
         flows = super().create(vals_list)
-        self.env.registry.clear_cache()
         self._outbox_changed()
         return flows
 
     def write(self, vals):
         result = super().write(vals)
-        if self._cached_fields() & vals.keys():
-            self.env.registry.clear_cache()
+        if self._outbox_fields() & vals.keys():
             self._outbox_changed()
         return result
 
     def unlink(self):
-        self.env.registry.clear_cache()
         result = super().unlink()
         self._outbox_changed()
         return result
 
     @api.model
-    def _cached_fields(self):
-        """Return the fields on which `_outbox` and `_facts` depend."""
+    def _outbox_fields(self):
+        """Return the fields on which `_outbox` depends."""
         return {
-            "remote_object",
-            "is_document",
             "active",
             "mode",
             "direction",
@@ -372,21 +356,25 @@ class SyncFlow(models.Model):
             ]
         )
 
-    def _facts(self):
-        """Return what enqueueing must know of this flow, without a query."""
-        return self._facts_of(self.id)
-
     @api.model
-    @tools.ormcache("flow_id", "self.env.lang")
-    def _facts_of(self, flow_id):
-        flow = self.sudo().browse(flow_id)
+    def _facts_for_object(self, connection, remote_object):
+        """Return the `FlowFacts` of the flows that `_for_object` finds, in a cheap query."""
+        self.flush_model()
+        self.env.cr.execute(
+            """
+            SELECT id, connection_id, company_id, priority, is_document FROM sync_flow
+             WHERE connection_id = %s AND remote_object = %s AND direction = 'inbound'
+               AND mode <> 'off' AND active
+             ORDER BY sequence, id
+            """,
+            [connection.id, remote_object],
+        )
+        return [FlowFacts(*row) for row in self.env.cr.fetchall()]
+
+    def _facts(self):
+        """Return what enqueueing must know of this flow."""
         return FlowFacts(
-            flow.id,
-            flow.connection_id.id,
-            flow.company_id.id,
-            flow.priority,
-            flow.is_document,
-            flow._remote().label,
+            self.id, self.connection_id.id, self.company_id.id, self.priority, self.is_document
         )
 
     @api.model

@@ -5,7 +5,9 @@ from datetime import datetime, timedelta, timezone
 
 from odoo import _, api, fields, models
 from odoo.exceptions import UserError
+from psycopg2.errors import UniqueViolation
 
+from ..lib.declarations import FlowFacts
 from ..lib.errors import ERROR_CLASSES, Bug, DataInvalid, Recovery, SyncError, WorkerKilled
 from ..lib.retry import decide
 
@@ -145,8 +147,8 @@ class SyncJob(models.Model):
     def _enqueue(self, specs):
         """Enqueue jobs in one statement; the same pending work is only counted.
 
-        :param specs: dictionaries with flow, kind, idempotency_key, lane_key and
-            name, and optionally priority, external_id, remote_object, model, res_id,
+        :param specs: dictionaries with flow (a record or its `FlowFacts`), kind,
+            idempotency_key, lane_key and name, and optionally priority, external_id, remote_object, model, res_id,
             payload, correlation_id, parent_id, run_id, replay_of_id, depends_on_id,
             eta and step.
         :return: for each spec `{"id", "correlation_id"}` of the job that will do it.
@@ -179,7 +181,8 @@ class SyncJob(models.Model):
         return [found[spec["idempotency_key"]] for spec in specs]
 
     def _enqueue_row(self, spec, now):
-        flow = spec["flow"]._facts()
+        flow = spec["flow"]
+        flow = flow if isinstance(flow, FlowFacts) else flow._facts()
         step = spec.get("step")
         payload = spec.get("payload")
         return (
@@ -232,19 +235,19 @@ class SyncJob(models.Model):
         :param correlations: `{external id: correlation id}` to continue.
         :return: `[{"id", "correlation_id", "external_id"}]`.
         """
-        flows = self.env["sync.flow"]._for_object(connection, remote_object)
+        flows = self.env["sync.flow"]._facts_for_object(connection, remote_object)
         ids = list(dict.fromkeys(external_ids))
         if not flows or not ids:
             return []
         # The story in which a document was created goes on with its later changes.
         stories = {}
-        if any(flow._facts().is_document for flow in flows):
+        if any(flow.is_document for flow in flows):
             stories = self.env["sync.binding"]._stories(connection, remote_object, ids)
+        label = connection._connector()._object(remote_object).label
         specs = []
         for flow in flows:
-            facts = flow._facts()
             for external_id in ids:
-                story = facts.is_document and stories.get(external_id)
+                story = flow.is_document and stories.get(external_id)
                 specs.append(
                     {
                         "flow": flow,
@@ -255,7 +258,7 @@ class SyncJob(models.Model):
                         "external_id": external_id,
                         "correlation_id": story or (correlations or {}).get(external_id),
                         "run_id": run.id if run else None,
-                        "name": f"{facts.label} {external_id}",
+                        "name": f"{label} {external_id}",
                     }
                 )
         jobs = self._enqueue(specs)
@@ -363,22 +366,22 @@ class SyncJob(models.Model):
         :param delays: `{job: seconds}`.
         """
         now = _now()
-        pending = {
-            job.idempotency_key
-            for job in self.search(
-                [
-                    ("state", "=", "pending"),
-                    ("idempotency_key", "in", [job.idempotency_key for job in delays]),
-                ]
-            )
-        }
+        self.env.flush_all()
         for job, delay in delays.items():
-            if job.idempotency_key in pending:
-                job.write({"state": "cancelled", "done_at": now, "summary": _("Covered by a newer job")})
-            else:
-                job.write(
-                    {"state": "pending", "lane_id": False, "eta": now + timedelta(seconds=delay)}
+            try:
+                # Only the index knows what others have enqueued since our snapshot.
+                with self.env.cr.savepoint(flush=False):
+                    self.env.cr.execute(
+                        "UPDATE sync_job SET state = 'pending', lane_id = NULL, eta = %s WHERE id = %s",
+                        [now + timedelta(seconds=delay), job.id],
+                        log_exceptions=False,
+                    )
+            except UniqueViolation:
+                self.env.cr.execute(
+                    "UPDATE sync_job SET state = 'cancelled', done_at = %s, summary = %s WHERE id = %s",
+                    [now, _("Covered by a newer job"), job.id],
                 )
+            job.invalidate_recordset(["state", "lane_id", "eta", "done_at", "summary"])
 
     # === Settle ===#
 

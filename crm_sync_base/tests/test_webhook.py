@@ -79,3 +79,12 @@ class TestWebhook(SyncCase, HttpCase):
         self.assertNotIn("jane", event.payload)
         self.assertIn("e5", event.payload)
         self.assertTrue(os.environ["CRM_SYNC_KEY"])
+
+    def test_a_replaced_address_and_an_archived_connection_are_not_found(self):
+        rows = [{"event": "e6", "object": "Account", "id": "a1"}]
+        self.assertEqual(self.deliver(rows).status_code, 200)
+        self.connection.webhook_token = "replaced"
+        self.assertEqual(self.deliver(rows).status_code, 404)
+        self.assertEqual(self.deliver(rows, path="/crm_sync/webhook/replaced").status_code, 200)
+        self.connection.active = False
+        self.assertEqual(self.deliver(rows, path="/crm_sync/webhook/replaced").status_code, 404)

@@ -38,6 +38,9 @@ class BenchServer(OdooServer):
         super().__init__(folder, [
             f"--addons-path={odoo.addons_path()},{ADDONS}", "--load=base,rpc,web,q2c_bench_floor",
             "--max-cron-threads=0", "--log-level=warn",
+            # One database, named: with a filter Odoo lists the server's databases, over a
+            # connection of its own, for every request without a session.
+            "--db-filter=",
         ])
 
     def create_database(self) -> None:
