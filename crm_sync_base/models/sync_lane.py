@@ -15,9 +15,6 @@ DEFAULT_LANES = 2
 RUN_SECONDS = 30  # a lane gives its cron worker back after this time, work or no work
 CLAIM_RACES = 5  # claims lost in a row to other lanes before a lane gives way
 WAKE_PAUSE = 0.05  # seconds; so often at most a process wakes the lanes
-NOTIFY_AGAIN = 1.0  # seconds after which it repeats a notification that may be lost
-
-_notified = {}  # database → when this process notified the cron workers
 
 
 def _wake_lanes(dbname):
@@ -105,10 +102,9 @@ class SyncLane(models.Model):
         """Insert a trigger for each lane that has none pending, and notify.
 
         A trigger row that a running lane has deleted, but not yet committed, is
-        locked and therefore skipped: it will not start that lane again. Whoever
-        inserted a pending one has notified the cron workers, or is about to; one that
-        waits was left by somebody who died in between,
-        so that it is notified again once a second.
+        locked and therefore skipped: it will not start that lane again. Triggers count
+        whole seconds, as Odoo's own: it compares them with a truncated clock when it
+        deletes them, and one that outlived its run would hide the next.
         """
         self.env.cr.execute(
             """
@@ -118,19 +114,13 @@ class SyncLane(models.Model):
                  SELECT t.cron_id FROM ir_cron_trigger t
                   WHERE t.cron_id IN (SELECT id FROM lane) AND t.call_at <= timezone('utc', now())
                     FOR KEY SHARE SKIP LOCKED
-            ), fresh AS (
-                 INSERT INTO ir_cron_trigger (cron_id, call_at)
-                 SELECT id, timezone('utc', now()) FROM lane
-                  WHERE id NOT IN (SELECT cron_id FROM pending)
-                 RETURNING cron_id
             )
-            SELECT EXISTS (SELECT 1 FROM fresh)
+            INSERT INTO ir_cron_trigger (cron_id, call_at)
+            SELECT id, date_trunc('second', timezone('utc', now())) FROM lane
+             WHERE id NOT IN (SELECT cron_id FROM pending)
             """
         )
-        (is_new,), dbname, now = self.env.cr.fetchone(), self.env.cr.dbname, time.monotonic()
-        if is_new or now - _notified.get(dbname, 0.0) > NOTIFY_AGAIN:
-            _notified[dbname] = now
-            self.env.cr.postcommit.add(self.env["ir.cron"]._notifydb)
+        self.env.cr.postcommit.add(self.env["ir.cron"]._notifydb)
 
     # === Run ===#
 
@@ -138,18 +128,20 @@ class SyncLane(models.Model):
         """Run due jobs until none is left or the time is up (entry of the cron)."""
         self.ensure_one()
         end = time.monotonic() + RUN_SECONDS
-        self.env["sync.job"]._recover(self)
-        self._commit()
-        done = 0
-        while time.monotonic() < end:
-            processed = self._run_once()
-            if not processed:
-                return done
-            done += processed
+        try:
+            self.env["sync.job"]._recover(self)
+            self._commit()
+            while time.monotonic() < end:
+                if not self._run_once():
+                    return
+        except Exception:
+            # Odoo switches a scheduled action off that fails too often. What was
+            # claimed here returns with the next run, as after a killed worker.
+            self._rollback()
+            _logger.exception("Synchronisation: %s gives up this run", self.name)
         # Time is up with work left: a notification to ourselves starts the next
         # run as soon as this one has ended.
         self._wake()
-        return done
 
     def _run_once(self):
         """Claim one batch and run it.

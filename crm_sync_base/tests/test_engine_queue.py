@@ -125,6 +125,19 @@ class TestEngineQueue(SyncCase):
         running._release()
         self.assertEqual((running.state, newer.state), ("cancelled", "pending"))
 
+    def test_a_failure_outside_of_a_batch_does_not_fail_the_scheduled_action(self):
+        self.enqueue(self.spec("a"))
+        with (
+            patch.object(type(self.env["sync.job"]), "_settle", side_effect=ZeroDivisionError),
+            patch.object(type(self.env["sync.job"]), "_fail", side_effect=ZeroDivisionError),
+            mute_logger("odoo.addons.crm_sync_base.models.sync_lane"),
+        ):
+            self.lane._cron_run()
+        self.assertEqual(self.jobs(idempotency_key="a").state, "running")
+        self.lane._cron_run()
+        self.assertEqual(self.jobs(idempotency_key="a").crashes, 1)
+        self.assertNotEqual(self.jobs(idempotency_key="a").state, "running")
+
     def test_one_card_for_each_cause(self):
         for number in range(6):
             self.remote.put("Account", f"a{number}", Name=f"N{number}", Country="ZZ")
