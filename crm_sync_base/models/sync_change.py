@@ -1,7 +1,12 @@
 import json
 from datetime import datetime, timezone
 
-from odoo import api, fields, models
+from odoo import _, api, fields, models
+
+from ..lib.masking import MASK, is_sensitive
+
+LINKS = ("many2one", "many2many", "one2many")
+NOTHING = "∅"  # how an empty value is shown
 
 
 class SyncChange(models.Model):
@@ -37,7 +42,9 @@ class SyncChange(models.Model):
     record_name = fields.Char(readonly=True)
     remote_object = fields.Char(readonly=True)
     external_id = fields.Char(readonly=True, index=True)
-    values = fields.Json(readonly=True, help="{field: [before, after]}")
+    values = fields.Json(
+        readonly=True, groups="base.group_system", help="{field: [before, after]}, as they are."
+    )
     diff = fields.Json(
         string="Fields", compute="_compute_summary", help="[{field, label, before, after}] for people."
     )
@@ -46,27 +53,87 @@ class SyncChange(models.Model):
 
     _record = models.Index("(model, res_id)")
 
-    @api.depends("values", "model")
+    # === For people ===#
+
+    @api.depends("values", "model", "res_id")
+    @api.depends_context("uid", "lang", "allowed_company_ids")
     def _compute_summary(self):
+        """Records by their names, choices by their labels.
+
+        Who may not see a record sees its personal data masked.
+        """
+        readable = self._readable()
+        names = self._names_of_linked()
         for change in self:
-            model = self.env.get(change.model) if change.direction == "inbound" else None
             change.diff = [
-                {
-                    "field": name,
-                    "label": self._field_label(model, name),
-                    "before": _show(before),
-                    "after": _show(after),
-                }
-                for name, (before, after) in (change.values or {}).items()
+                {"field": name, "label": change._field_label(name)}
+                | change._shown(name, pair, names, masked=change not in readable)
+                for name, pair in (change.sudo().values or {}).items()
             ]
             change.summary = "\n".join(
                 f"{row['label']}: {row['before']} → {row['after']}" for row in change.diff or ()
             )
 
-    def _field_label(self, model, name):
-        """Return what people call a field; a remote one keeps the provider's name."""
-        field = model._fields.get(name) if model is not None else None
+    def _field(self, name):
+        """Return the Odoo field of a name, or None; outbound names are the provider's."""
+        model = self.env.get(self.model) if self.direction == "inbound" else None
+        return model._fields.get(name) if model is not None else None
+
+    def _field_label(self, name):
+        field = self._field(name)
         return field._description_string(self.env) if field else name
+
+    def _shown(self, name, pair, names, masked):
+        """Return `{"before", "after"}` as texts."""
+        if masked and is_sensitive(name):
+            shown = [MASK if value else NOTHING for value in pair]
+        else:
+            shown = [self._show(self._field(name), value, names) for value in pair]
+        return dict(zip(("before", "after"), shown, strict=True))
+
+    def _show(self, field, value, names):
+        if value is None or value is False or value in ("", []):
+            return NOTHING
+        if field is None:
+            return str(value)
+        if field.type in LINKS:
+            ids = value if isinstance(value, list) else [value]
+            known = [names.get((field.comodel_name, one)) if type(one) is int else None for one in ids]
+            return ", ".join(name or str(one) for name, one in zip(known, ids, strict=True))
+        if field.type == "selection":
+            return str(dict(field._description_selection(self.env)).get(value, value))
+        return _("Yes") if value is True else str(value)
+
+    def _names_of_linked(self):
+        """Return `{(model, id): name}` of the records in the values, one query a model."""
+        wanted = {}
+        for change in self:
+            for name, pair in (change.sudo().values or {}).items():
+                field = change._field(name)
+                if field is not None and field.type in LINKS:
+                    flat = [one for value in pair for one in (value if isinstance(value, list) else [value])]
+                    wanted.setdefault(field.comodel_name, set()).update(
+                        one for one in flat if type(one) is int
+                    )
+        return {
+            (model, record.id): record.display_name
+            for model, ids in wanted.items()
+            for record in self.env[model].browse(ids).exists()._filtered_access("read")
+        }
+
+    def _readable(self):
+        """Return the changes whose record the reader may see (or may see, once it is created)."""
+        readable = self.browse()
+        for name, changes in self.grouped("model").items():
+            if name in self.env and self.env[name].has_access("read"):
+                records = self.env[name].browse(filter(None, changes.mapped("res_id")))
+                visible = set(records.exists()._filtered_access("read").ids)
+                readable += changes.filtered(
+                    lambda change, visible=visible: not change.res_id or change.res_id in visible
+                )
+        return readable
+
+    # === Engine ===#
 
     @api.model
     def _record_many(self, rows):
@@ -129,9 +196,3 @@ class SyncChange(models.Model):
         """Open the whole story that this change belongs to."""
         self.ensure_one()
         return self.env["sync.trace"]._action(self.correlation_id)
-
-
-def _show(value):
-    if value in (None, False, "", []):
-        return "∅"
-    return str(value)

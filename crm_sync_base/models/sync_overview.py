@@ -3,7 +3,6 @@ from datetime import timedelta
 from odoo import api, fields, models
 
 STORIES = 8  # deals on the page
-RECENT_JOBS = 60  # how far back finished deals are looked for, in jobs
 EVENTS = 8
 STUCK_MINUTES = 5  # lanes run every minute; silence for so long means nobody runs them
 
@@ -48,6 +47,11 @@ class SyncOverview(models.AbstractModel):
         return [*self._deal_domain(), ("state", "in", ("pending", "running", "failed"))]
 
     @api.model
+    def _deal_models(self):
+        """Return the names of the models that deals become."""
+        return self.env["sync.flow"].search([("is_document", "=", True)]).mapped("model")
+
+    @api.model
     def _deal_count(self):
         """Return how many deals are under way."""
         [[count]] = self.env["sync.job"]._read_group(
@@ -57,21 +61,22 @@ class SyncOverview(models.AbstractModel):
 
     @api.model
     def _deals(self):
-        """Return the deals that moved last, those under way first.
+        """Return the deals under way, then those that arrived last.
 
         :return: `[{"correlation_id", "name", "detail", "state", "waiting", "failed",
             "done", "at"}]`; state is waiting, failed or done.
         """
-        Job = self.env["sync.job"]
         under_way = [
             correlation
-            for correlation, _latest in Job._read_group(
+            for correlation, _latest in self.env["sync.job"]._read_group(
                 self._open_domain(), ["correlation_id"], ["id:max"], order="id:max desc", limit=STORIES
             )
         ]
-        recent = Job.search(self._deal_domain(), order="id desc", limit=RECENT_JOBS)
-        stories = [*under_way, *recent.mapped("correlation_id")]
-        stories = list(dict.fromkeys(filter(None, stories)))[:STORIES]
+        arrived = self.env["sync.binding"].search(
+            [("model", "in", self._deal_models()), ("correlation_id", "!=", False)], limit=STORIES
+        )
+        stories = dict.fromkeys([*under_way, *arrived.mapped("correlation_id")])
+        stories = list(filter(None, stories))[:STORIES]
         names = self._story_names(stories)
         counts = self._story_counts(stories)
         return [self._deal(story, names.get(story), counts[story]) for story in stories]
@@ -104,9 +109,8 @@ class SyncOverview(models.AbstractModel):
 
     def _story_names(self, stories):
         """Return `{story: (name, detail)}` after the last bound record of each deal."""
-        deal_models = self.env["sync.flow"].search([("is_document", "=", True)]).mapped("model")
         bindings = self.env["sync.binding"].search(
-            [("correlation_id", "in", stories), ("model", "in", deal_models)], order="id"
+            [("correlation_id", "in", stories), ("model", "in", self._deal_models())], order="id"
         )
         return {
             binding.correlation_id: (binding.record_name, binding.external_id)

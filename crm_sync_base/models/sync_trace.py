@@ -186,7 +186,8 @@ class SyncTrace(models.AbstractModel):
 
     def _document(self, record):
         return {
-            "label": record._description,
+            # Some documents know better what they are than their model does.
+            "label": ("type_name" in record._fields and record.type_name) or record._description,
             "name": record.display_name,
             "model": record._name,
             "res_id": record.id,

@@ -156,6 +156,42 @@ class TestAccess(SyncCase):
         self.assertEqual(rows["name"], {"field": "name", "label": "Name", "before": "∅", "after": "Alpha"})
         self.assertIn("Name: ∅ → Alpha", change.summary)
 
+    def test_a_change_shows_linked_records_and_choices_in_words(self):
+        be = self.env.ref("base.be")
+        change = self.env["sync.change"].search([("external_id", "=", "a1")])
+        change.values = {
+            "country_id": [None, be.id],
+            "category_id": [[], [be.id]],  # no such tag: the number is all there is
+            "type": ["contact", "invoice"],
+            "credit_limit": [0, 12.5],
+            "is_company": [False, True],
+            "child_ids": [None, "2 lines"],
+        }
+        rows = {row["field"]: (row["before"], row["after"]) for row in change.diff}
+        self.assertEqual(rows["country_id"], ("∅", be.name))
+        self.assertEqual(rows["type"], ("Contact", "Invoice"))
+        self.assertEqual(rows["credit_limit"], ("0", "12.5"))
+        self.assertEqual(rows["is_company"], ("∅", "Yes"))
+        self.assertEqual(rows["child_ids"], ("∅", "2 lines"))
+
+    def test_personal_data_is_for_those_who_may_see_the_record(self):
+        change = self.env["sync.change"].search([("external_id", "=", "a1")])
+        change.values = {"email": [None, "alpha@example.com"], "ref": [None, "7"]}
+        reader = self.users["user"]
+        self.assertIn("alpha@example.com", change.with_user(reader).summary)
+        self.env["ir.rule"].create(
+            {
+                "name": "nobody sees Alpha",
+                "model_id": self.env.ref("base.model_res_partner").id,
+                "domain_force": f"[('id', '!=', {change.res_id})]",
+            }
+        )
+        self.env.invalidate_all()
+        shown = change.with_user(reader).summary.splitlines()
+        self.assertCountEqual(shown, ["Email: ∅ → •••", "Reference: ∅ → 7"])
+        with self.assertRaises(AccessError):
+            change.with_user(self.users["manager"]).read(["values"])
+
     def test_connection_exceptions_are_readable_without_a_flow(self):
         exception = self.env["sync.exception"]._raise_for_connection(
             self.connection, DataInvalid("The account is closed.")
