@@ -48,7 +48,8 @@ class SyncChange(models.Model):
     diff = fields.Json(
         string="Fields", compute="_compute_summary", help="[{field, label, before, after}] for people."
     )
-    summary = fields.Text(compute="_compute_summary")
+    summary = fields.Text(compute="_compute_summary", help="A line for each field.")
+    digest = fields.Char(compute="_compute_summary", help="All fields on one line, for lists.")
     correlation_id = fields.Char(readonly=True, index=True)
 
     _record = models.Index("(model, res_id)")
@@ -73,6 +74,7 @@ class SyncChange(models.Model):
             change.summary = "\n".join(
                 f"{row['label']}: {row['before']} → {row['after']}" for row in change.diff or ()
             )
+            change.digest = " · ".join(change._short(row) for row in change.diff or ())
 
     def _field(self, name):
         """Return the Odoo field of a name, or None; outbound names are the provider's."""
@@ -82,6 +84,12 @@ class SyncChange(models.Model):
     def _field_label(self, name):
         field = self._field(name)
         return field._description_string(self.env) if field else name
+
+    @staticmethod
+    def _short(row):
+        """Return one field of a digest; what was empty before goes without saying."""
+        before = "" if row["before"] == NOTHING else f"{row['before']} → "
+        return f"{row['label']}: {before}{row['after']}"
 
     def _shown(self, name, pair, names, masked):
         """Return `{"before", "after"}` as texts."""

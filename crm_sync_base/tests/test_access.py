@@ -173,6 +173,8 @@ class TestAccess(SyncCase):
         self.assertEqual(rows["credit_limit"], ("0", "12.5"))
         self.assertEqual(rows["is_company"], ("∅", "Yes"))
         self.assertEqual(rows["child_ids"], ("∅", "2 lines"))
+        self.assertIn("Address Type: Contact → Invoice", change.digest)
+        self.assertIn(f"Country: {be.name}", change.digest)
 
     def test_personal_data_is_for_those_who_may_see_the_record(self):
         change = self.env["sync.change"].search([("external_id", "=", "a1")])

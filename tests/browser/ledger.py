@@ -9,28 +9,26 @@ REMOTE_ID = "browser-test-1"
 
 
 def fill(server: OdooServer) -> None:
-    """Make a connection with flows that is never connected, and one story in the ledgers.
+    """Make a connection to each system that there is, never connected, and one story in the ledgers.
 
     The ledgers cannot be written through the API, which is as it should be;
     hence SQL. Without a connector module there is nothing to connect, and the
     pages stay empty.
     """
-    provider = _provider(server)
-    if not provider:
-        return
-    connection = server.rpc("sync.connection", "create", {
-        "name": "Browser Test", "provider": provider, "base_url": "http://127.0.0.1:9", "api_version": "1",
-    })
-    server.rpc("sync.connection", "action_install_flows", [connection])
-    flows = server.rpc("sync.flow", "search_read", [("connection_id", "=", connection)], ["direction", "model"])
-    flow = next(flow for flow in flows if flow["direction"] == "inbound" and flow["model"] == "res.partner")
-    partner = server.rpc("res.partner", "create", {"name": "Browser Test Ltd"})
-    _ledgers(server, connection, flow["id"], partner)
+    for provider, label in _providers(server):
+        connection = server.rpc("sync.connection", "create", {
+            "name": f"{label} Test", "provider": provider, "base_url": "http://127.0.0.1:9", "api_version": "1",
+        })
+        server.rpc("sync.connection", "action_install_flows", [connection])
+    flows = server.rpc("sync.flow", "search_read", [("direction", "=", "inbound"), ("model", "=", "res.partner")],
+                       ["connection_id"], limit=1)
+    for flow in flows:
+        partner = server.rpc("res.partner", "create", {"name": "Browser Test Ltd"})
+        _ledgers(server, flow["connection_id"][0], flow["id"], partner)
 
 
-def _provider(server: OdooServer) -> str | None:
-    choices = server.rpc("sync.connection", "fields_get", ["provider"], ["selection"])["provider"]["selection"]
-    return choices[0][0] if choices else None
+def _providers(server: OdooServer) -> list[tuple[str, str]]:
+    return server.rpc("sync.connection", "fields_get", ["provider"], ["selection"])["provider"]["selection"]
 
 
 def _ledgers(server: OdooServer, connection: int, flow: int, partner: int) -> None:
