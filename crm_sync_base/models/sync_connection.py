@@ -189,7 +189,9 @@ class SyncConnection(models.Model):
             try:
                 connection._host_policy().check(connection.base_url)
             except PolicyBlocked as error:
-                raise ValidationError(f"{connection.name}: {error.message}") from None
+                raise ValidationError(
+                    self.env._("%(name)s: %(error)s", name=connection.name, error=error.message)
+                ) from None
 
     def _host_policy(self):
         """Return which hosts this connection may call, as a value."""
