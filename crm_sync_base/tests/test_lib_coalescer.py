@@ -1,9 +1,8 @@
 import threading
 import time
-import unittest
 from unittest.mock import patch
 
-from odoo.tests import tagged
+from odoo.tests import BaseCase, tagged
 
 from ..lib.coalescer import Coalescer
 
@@ -19,7 +18,7 @@ def wait_until(condition, seconds=10.0):
 
 
 @tagged("post_install", "-at_install")
-class TestCoalescer(unittest.TestCase):
+class TestCoalescer(BaseCase):
     def test_requests_during_a_run_share_the_next_one(self):
         runs, gate, entered = [], threading.Event(), threading.Event()
 
