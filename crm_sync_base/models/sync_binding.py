@@ -74,6 +74,33 @@ class SyncBinding(models.Model):
         return {binding.external_id: binding for binding in bindings}
 
     @api.model
+    def _for_lines(self, connection, remote_object, external_ids, record_ids):
+        """Return the bindings of these remote lines and of these line records (one query)."""
+        return self.search(
+            [
+                ("connection_id", "=", connection.id),
+                ("remote_object", "=", remote_object),
+                "|",
+                ("external_id", "in", list(external_ids)),
+                ("res_id", "in", list(record_ids)),
+            ]
+        )
+
+    @api.model
+    def _forget(self, connection, remote_object, record_ids):
+        """Delete the bindings of these records (one query)."""
+        self.flush_model()
+        self.env.cr.execute(
+            """
+            DELETE FROM sync_binding
+             WHERE connection_id = %s AND remote_object = %s AND res_id = ANY(%s)
+            RETURNING id
+            """,
+            [connection.id, remote_object, list(record_ids)],
+        )
+        self.browse([row[0] for row in self.env.cr.fetchall()]).invalidate_recordset(flush=False)
+
+    @api.model
     def _stories(self, connection, remote_object, external_ids):
         """Return `{external id: correlation id}` of those that are bound (one query)."""
         self.flush_model(["connection_id", "remote_object", "external_id", "correlation_id"])

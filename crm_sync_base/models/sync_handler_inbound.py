@@ -1,3 +1,5 @@
+from typing import NamedTuple
+
 import psycopg2
 from odoo import _, fields, models
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
@@ -27,10 +29,12 @@ class Unit:
         "fingerprint",
         "flow",
         "job",
+        "line_bindings",
         "needs",
         "operation",
         "record",
         "rules",
+        "subject",
         "summary",
     )
 
@@ -43,7 +47,9 @@ class Unit:
         self.rules = ()
         self.record = None  # the Odoo record, once there is one
         self.binding = None
+        self.line_bindings = {}  # field → `LineBindings`
         self.fingerprint = ""
+        self.subject = ""  # the document as people know it, once somebody asked
         self.needs = []  # prerequisites: units that must exist first
         self.operation = ""  # create | update | "" (nothing to write)
         self.changes = {}
@@ -59,6 +65,13 @@ class Unit:
     def is_open(self):
         """Whether the unit is still to be planned or applied."""
         return self.error is None and not self.summary
+
+
+class LineBindings(NamedTuple):
+    """What is bound of one record's lines."""
+
+    by_external_id: dict[str, int]  #: the source's lines → line record
+    present: set[int]  #: the record's lines that came from the provider
 
 
 class SyncHandlerInbound(models.AbstractModel):
@@ -128,6 +141,7 @@ class SyncHandlerInbound(models.AbstractModel):
         for unit in units:
             unit.summary, unit.operation, unit.changes, unit.needs = "", "", {}, []
             unit.record = unit.binding = None
+            unit.line_bindings = {}
         if len(units) == 1:
             unit = units[0]
             error = unit.job._as_sync_error(verdict)
@@ -209,6 +223,7 @@ class SyncHandlerInbound(models.AbstractModel):
         units = [unit for unit in units if unit.is_open]
         self._resolve(env, flow, units, registry, depth)
         self._match(env, flow, units)
+        self._load_lines(flow, units)
         self._check(env, flow, units)
         for unit in units:
             self._conclude(env, unit)
@@ -237,10 +252,11 @@ class SyncHandlerInbound(models.AbstractModel):
     def _load_records(self, env, flow, units):
         """Attach the bound records; a binding whose record was deleted is dropped."""
         ids = [unit.binding.res_id for unit in units if unit.binding]
-        existing = set(env[flow.model].browse(ids).exists()._ids)
+        # Taken from one recordset, they are read together.
+        existing = {record.id: record for record in env[flow.model].browse(ids).exists()}
         for unit in units:
             if unit.binding and unit.binding.res_id in existing:
-                unit.record = env[flow.model].browse(unit.binding.res_id)
+                unit.record = existing[unit.binding.res_id]
             elif unit.binding:
                 unit.error = RemoteGone(
                     _("%s was deleted in Odoo but still exists at the provider.", self._subject(unit)),
@@ -431,11 +447,13 @@ class SyncHandlerInbound(models.AbstractModel):
 
     def _subject(self, unit):
         """Return the document as people know it."""
-        label = unit.flow._remote().label
-        name = ""
-        if isinstance(unit.document, Document):
-            name = unit.flow._connector()._label(unit.flow.remote_object, unit.document)
-        return f"{label} {name or unit.external_id}".strip()
+        if not unit.subject:
+            label = unit.flow._remote().label
+            name = ""
+            if isinstance(unit.document, Document):
+                name = unit.flow._connector()._label(unit.flow.remote_object, unit.document)
+            unit.subject = f"{label} {name or unit.external_id}".strip()
+        return unit.subject
 
     def _spread_failures(self, units):
         """A document whose prerequisite cannot be written cannot be written either."""
@@ -546,12 +564,31 @@ class SyncHandlerInbound(models.AbstractModel):
     def _line_rule(self, unit, target):
         return next(rule for rule in unit.rules if rule.target == target)
 
+    def _load_lines(self, flow, units):
+        """Read what is bound of the lines of a batch's records (one query for each rule)."""
+        units = [unit for unit in units if unit.error is None and unit.record]
+        rules = units[0].rules if units else ()
+        for rule in (rule for rule in rules if rule.is_collection and rule.child_object):
+            named = {line.external_id for unit in units for line in unit.draft.lines.get(rule.target, ())}
+            present = {res_id for unit in units for res_id in unit.record[rule.target]._ids}
+            bindings = self.env["sync.binding"]._for_lines(
+                flow.connection_id, rule.child_object, named, present
+            )
+            by_external_id = {binding.external_id: binding.res_id for binding in bindings}
+            bound = set(by_external_id.values())
+            for unit in units:
+                unit.line_bindings[rule.target] = LineBindings(
+                    {
+                        line.external_id: by_external_id[line.external_id]
+                        for line in unit.draft.lines.get(rule.target, ())
+                        if line.external_id in by_external_id
+                    },
+                    bound.intersection(unit.record[rule.target]._ids),
+                )
+
     def _line_bindings(self, unit, rule, lines):
         """Return `{external id: line record id}` of the lines that are known."""
-        bindings = self.env["sync.binding"]._lookup(
-            unit.flow.connection_id, rule.child_object, [line.external_id for line in lines]
-        )
-        return {external_id: binding.res_id for external_id, binding in bindings.items()}
+        return unit.line_bindings[rule.target].by_external_id
 
     def _line_commands(self, env, unit, target, lines):
         """Return the commands that make the record's lines equal to the source's."""
@@ -559,7 +596,8 @@ class SyncHandlerInbound(models.AbstractModel):
         field = env[unit.flow.model]._fields[target]
         line_model = env[field.comodel_name]
         known = self._line_bindings(unit, rule, lines) if unit.record and rule.child_object else {}
-        present = set(unit.record[target]._ids) if unit.record else set()
+        # Taken from the record's own field, the lines of the whole batch are read together.
+        present = {record.id: record for record in unit.record[target]} if unit.record else {}
         commands = []
         kept = set()
         for line in lines:
@@ -572,7 +610,7 @@ class SyncHandlerInbound(models.AbstractModel):
                 commands.append(fields.Command.create(vals))
                 continue
             kept.add(res_id)
-            if self._line_changed(line_model.browse(res_id), vals):
+            if self._line_changed(present[res_id], vals):
                 commands.append(fields.Command.update(res_id, vals))
         bound = set(self._bound_lines(unit, rule, present))
         commands += [fields.Command.delete(res_id) for res_id in sorted(bound - kept)]
@@ -582,13 +620,7 @@ class SyncHandlerInbound(models.AbstractModel):
         """Return the record's lines that came from the provider; others stay."""
         if not present or not rule.child_object:
             return ()
-        return self.env["sync.binding"].search(
-            [
-                ("connection_id", "=", unit.flow.connection_id.id),
-                ("remote_object", "=", rule.child_object),
-                ("res_id", "in", list(present)),
-            ]
-        ).mapped("res_id")
+        return unit.line_bindings[rule.target].present
 
     def _line_changed(self, line, vals):
         for name, value in vals.items():
@@ -614,7 +646,7 @@ class SyncHandlerInbound(models.AbstractModel):
         for unit in units:
             if unit.binding:
                 self._touch(unit)
-            self._bind_lines(unit)
+        self._bind_lines(units)
         self.env["sync.change"]._record_many([self._change(unit, "applied") for unit in units])
 
     def _remember_unchanged(self, units):
@@ -647,38 +679,41 @@ class SyncHandlerInbound(models.AbstractModel):
             removed = [command[1] for command in lines if command[0] == fields.Command.DELETE]
             rule = self._line_rule(unit, target)
             if removed and rule.child_object:
-                self.env["sync.binding"].search(
-                    [
-                        ("connection_id", "=", unit.flow.connection_id.id),
-                        ("remote_object", "=", rule.child_object),
-                        ("res_id", "in", removed),
-                    ]
-                ).unlink()
+                self.env["sync.binding"]._forget(unit.flow.connection_id, rule.child_object, removed)
 
-    def _bind_lines(self, unit):
-        """Bind the lines of a record that have an id of their own at the provider."""
-        for target, lines in unit.draft.lines.items():
-            rule = self._line_rule(unit, target)
-            if not rule.child_object:
-                continue
-            known = self._line_bindings(unit, rule, lines)
-            taken = set(known.values())
-            free = [rec for rec in unit.record[target].sorted("id") if rec.id not in taken]
-            new = [line for line in lines if line.external_id not in known]
-            model = unit.record._fields[target].comodel_name
-            self.env["sync.binding"]._bind_many(
-                [
-                    {
-                        "connection": unit.flow.connection_id,
-                        "remote_object": rule.child_object,
-                        "external_id": line.external_id,
-                        "model": model,
-                        "res_id": record.id,
-                        "correlation_id": unit.job.correlation_id,
-                    }
-                    for line, record in zip(new, free[len(free) - len(new):])
-                ]
-            )
+    def _bind_lines(self, units):
+        """Bind the lines of records that have an id of their own at the provider."""
+        by_flow = {}
+        for unit in units:
+            by_flow.setdefault(unit.flow, []).append(unit)
+        for flow, mine in by_flow.items():
+            self._load_lines(flow, mine)
+        self.env["sync.binding"]._bind_many(
+            [
+                row
+                for unit in units
+                for target in unit.line_bindings
+                for row in self._new_line_bindings(unit, target)
+            ]
+        )
+
+    def _new_line_bindings(self, unit, target):
+        """Yield a binding for each line that was just created, in the source's order."""
+        rule = self._line_rule(unit, target)
+        lines = unit.draft.lines.get(target, ())
+        known = self._line_bindings(unit, rule, lines)
+        taken = set(known.values())
+        free = [record for record in unit.record[target].sorted("id") if record.id not in taken]
+        new = [line for line in lines if line.external_id not in known]
+        for line, record in zip(new, free[len(free) - len(new):]):
+            yield {
+                "connection": unit.flow.connection_id,
+                "remote_object": rule.child_object,
+                "external_id": line.external_id,
+                "model": record._name,
+                "res_id": record.id,
+                "correlation_id": unit.job.correlation_id,
+            }
 
     def _change(self, unit, verdict):
         values = {

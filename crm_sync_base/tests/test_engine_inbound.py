@@ -299,17 +299,71 @@ class TestEngineInbound(SyncCase):
         states = self.jobs(external_id="a1").sorted("id").mapped("state")
         self.assertEqual(states, ["cancelled", "done"], "the original stays, replaced")
 
+    def queries(self, flow, object_name, external_ids):
+        """Return how many queries it takes to apply these records in one batch."""
+        self.notify(object_name, *external_ids)
+        flow.batch_size = len(external_ids)
+        self.env.flush_all()
+        self.env.invalidate_all()
+        start = self.env.cr.sql_log_count
+        self.run_lane()
+        return self.env.cr.sql_log_count - start
+
     def test_queries_do_not_grow_with_the_batch(self):
-        def cost(prefix, count):
-            for number in range(count):
-                self.remote.put("Account", f"{prefix}{number}", Name=f"{prefix} {number}")
-            self.notify("Account", *[f"{prefix}{number}" for number in range(count)])
-            self.flow.batch_size = count
-            self.env.flush_all()
-            self.env.invalidate_all()
-            start = self.env.cr.sql_log_count
-            self.run_lane()
-            return self.env.cr.sql_log_count - start
+        def cost(prefix, count, suffix=""):
+            ids = [f"{prefix}{number}" for number in range(count)]
+            for external_id in ids:
+                self.remote.put("Account", external_id, Name=f"{external_id}{suffix}")
+            return self.queries(self.flow, "Account", ids)
 
         cost("warm", 5)
         self.assertLess(cost("large", 80) - cost("small", 20), 20)
+        large, small = cost("large", 80), cost("small", 20)
+        self.assertLess(large - small, 20, "the same holds for what is unchanged")
+        # A partner's `write` asks Odoo three things about each partner.
+        large, small = cost("large", 80, " again"), cost("small", 20, " again")
+        self.assertLess(large - small, 20 + 3 * 60, "and for changes, so far as it is ours")
+        self.assertEqual(self.partner("large7").name, "large7 again")
+
+    def test_queries_do_not_grow_with_the_batch_of_records_with_lines(self):
+        flow = self.make_flow(
+            [
+                {"path": "Name", "field": "name"},
+                {"path": "Code", "field": "code"},
+                {
+                    "path": "Parts",
+                    "field": "state_ids",
+                    "transform": "lines",
+                    "argument": "Id",
+                    "child_object": "Part",
+                    "label": "Part",
+                    "children": [{"path": "Name", "field": "name"}, {"path": "Code", "field": "code"}],
+                },
+            ],
+            remote_object="Land",
+            model="res.country",
+        )
+
+        def cost(letter, count, parts, suffix=""):
+            ids = [f"{letter}{number}" for number in range(count)]
+            for number, external_id in enumerate(ids):
+                lines = [
+                    {"Id": f"{external_id}-{part}", "Name": f"Part {part}{suffix}", "Code": f"P{part}"}
+                    for part in parts
+                ]
+                code = f"{letter}{chr(0x4E00 + number)}"
+                self.remote.put("Land", external_id, Name=f"Land {external_id}", Code=code, Parts=lines)
+            return self.queries(flow, "Land", ids)
+
+        cost("W", 3, (1, 2))
+        self.assertLess(cost("L", 60, (1, 2)) - cost("S", 10, (1, 2)), 20)
+        cost("W", 3, (1, 2), " again")
+        large, small = cost("L", 60, (1, 2), " again"), cost("S", 10, (1, 2), " again")
+        self.assertLess(large - small, 20, "the same holds for changed lines")
+        # One line is changed, one goes, one comes; Odoo deletes them record by record.
+        cost("L", 60, (2, 3), " new")
+        country = self.env["res.country"].search([("name", "=", "Land L7")])
+        self.assertEqual(sorted(country.state_ids.mapped("name")), ["Part 2 new", "Part 3 new"])
+        bound = self.env["sync.binding"].search([("remote_object", "=", "Part"), ("external_id", "=like", "L7-%")])
+        self.assertEqual(set(bound.mapped("external_id")), {"L7-2", "L7-3"})
+        self.assertEqual(set(bound.mapped("res_id")), set(country.state_ids.ids))
