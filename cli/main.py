@@ -162,7 +162,9 @@ def cmd_test(options: argparse.Namespace) -> int:
 
 def cmd_bench(options: argparse.Namespace) -> int:
     setup(dev=True)
-    return bench.run(options.names, options.json, options.arguments)
+    sizes = {"n": options.n, "rounds": options.rounds}
+    extra = [f"--{name}={value}" for name, value in sizes.items() if value is not None]
+    return bench.run(options.names, options.json, extra)
 
 
 def cmd_env(options: argparse.Namespace) -> int:
@@ -242,7 +244,8 @@ def _add_developing_commands(commands) -> None:
     sub = _add(commands, "bench", cmd_bench, "measure against Odoo's own speed")
     sub.add_argument("names", nargs="*", metavar="NAME", help="benches to run (default: all)")
     sub.add_argument("--json", metavar="FILE", help="also write the results there")
-    sub.set_defaults(arguments=[])
+    sub.add_argument("--n", type=int, help="size of each bench instead of its own default")
+    sub.add_argument("--rounds", type=int, help="how often each side is measured (default 3)")
     _add(commands, "env", cmd_env, "print the environment's variables for a shell: eval \"$(./q2c env)\"")
     sub = _add(commands, "odoo", cmd_odoo, "run Odoo's own command line, e.g. q2c odoo server -d NAME -u MODULE")
     sub.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...")
