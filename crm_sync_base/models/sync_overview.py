@@ -18,15 +18,20 @@ class SyncOverview(models.AbstractModel):
     def get_overview(self):
         """Return everything the page shows, in a number of queries that does not grow.
 
-        :return: `{"deals": {"count", "rows"}, "jobs": {"waiting", "running", "failed"},
-            "exceptions": {"open", "late", "mine", "classes"}, "connections": [...],
-            "events": [...], "stuck_minutes"}`; moments are ISO in UTC. What a row
-            holds is said at the method that makes it.
+        :return: `{"deals": {"count", "domain", "rows"}, "jobs": {"waiting", "running",
+            "failed"}, "exceptions": {"open", "late", "mine", "classes"},
+            "connections": [...], "events": [...], "stuck_minutes"}`; moments are ISO in
+            UTC, the domain is that of the jobs of deals under way. What a row holds is
+            said at the method that makes it.
         :raises AccessError: when the reader has nothing to do with synchronisation.
         """
         jobs = self._jobs()
         return {
-            "deals": {"count": self._deal_count(), "rows": self._deals()},
+            "deals": {
+                "count": self._deal_count(),
+                "domain": self._open_domain(),
+                "rows": self._deals(),
+            },
             "jobs": jobs,
             "exceptions": self._exceptions(),
             "connections": self._connections(),
@@ -37,9 +42,14 @@ class SyncOverview(models.AbstractModel):
     # === Deals ===#
 
     @api.model
+    def _deal_flows(self):
+        """Return the flows by which deals arrive; a module that knows better overrides this."""
+        return self.env["sync.flow"].search([("is_document", "=", True), ("direction", "=", "inbound")])
+
+    @api.model
     def _deal_domain(self):
         """Return the domain of the jobs that carry deals (not of those that look for any)."""
-        return [("flow_id.is_document", "=", True), ("kind", "in", ("record", "push", "step"))]
+        return [("flow_id", "in", self._deal_flows().ids), ("kind", "in", ("record", "step"))]
 
     @api.model
     def _open_domain(self):
@@ -47,9 +57,10 @@ class SyncOverview(models.AbstractModel):
         return [*self._deal_domain(), ("state", "in", ("pending", "running", "failed"))]
 
     @api.model
-    def _deal_models(self):
-        """Return the names of the models that deals become."""
-        return self.env["sync.flow"].search([("is_document", "=", True)]).mapped("model")
+    def _deal_bindings(self, domain, **options):
+        """Return bindings of what deals became: orders, not their customers."""
+        models_ = self._deal_flows().mapped("model")
+        return self.env["sync.binding"].search([("model", "in", models_), *domain], **options)
 
     @api.model
     def _deal_count(self):
@@ -72,9 +83,7 @@ class SyncOverview(models.AbstractModel):
                 self._open_domain(), ["correlation_id"], ["id:max"], order="id:max desc", limit=STORIES
             )
         ]
-        arrived = self.env["sync.binding"].search(
-            [("model", "in", self._deal_models()), ("correlation_id", "!=", False)], limit=STORIES
-        )
+        arrived = self._deal_bindings([("correlation_id", "!=", False)], limit=STORIES)
         stories = dict.fromkeys([*under_way, *arrived.mapped("correlation_id")])
         stories = list(filter(None, stories))[:STORIES]
         names = self._story_names(stories)
@@ -108,10 +117,8 @@ class SyncOverview(models.AbstractModel):
         return found
 
     def _story_names(self, stories):
-        """Return `{story: (name, detail)}` after the last bound record of each deal."""
-        bindings = self.env["sync.binding"].search(
-            [("correlation_id", "in", stories), ("model", "in", self._deal_models())], order="id"
-        )
+        """Return `{story: (name, detail)}` after the first bound record of each deal."""
+        bindings = self._deal_bindings([("correlation_id", "in", stories)])  # the latest come first
         return {
             binding.correlation_id: (binding.record_name, binding.external_id)
             for binding in bindings

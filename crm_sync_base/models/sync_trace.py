@@ -25,9 +25,10 @@ class SyncTrace(models.AbstractModel):
             Odoo record (an order, an invoice, …).
         :return: `{"query", "title", "documents": [{"label", "name", "model",
             "res_id", "url", "system"}], "lines": [{"kind", "subkind", "model", "id",
-            "at", "lag", "title", "detail", "values", "state", "system"}], "problem":
-            text or ""}`; times are ISO in UTC, lag is in seconds since the line
-            before, values are `[[label, before, after]]`.
+            "at", "lag", "title", "detail", "values", "state", "system", "quiet"}],
+            "problem": text or ""}`; times are ISO in UTC, lag is in seconds since the
+            line before, values are `[[label, before, after]]`; a quiet line is one
+            that nothing came of.
         """
         query = (query or "").strip()
         correlations = self._related(self._find_correlations(query)) if query else []
@@ -107,6 +108,7 @@ class SyncTrace(models.AbstractModel):
             "values": list(values),
             "state": state,
             "system": system,
+            "quiet": False,
         }
 
     def _event_lines(self, correlations):
@@ -125,8 +127,10 @@ class SyncTrace(models.AbstractModel):
             )
 
     def _job_lines(self, correlations):
-        for job in self.env["sync.job"].search([("correlation_id", "in", correlations)]):
-            yield self._line(
+        jobs = self.env["sync.job"].search([("correlation_id", "in", correlations)])
+        fruitful = self._fruitful(jobs)
+        for job in jobs:
+            line = self._line(
                 job,
                 2,
                 "job",
@@ -138,6 +142,13 @@ class SyncTrace(models.AbstractModel):
                 job.connection_id.name if job.kind == "push" else "Odoo",
                 job.kind,
             )
+            looked = job.state == "done" and job.kind in ("record", "page") and job not in fruitful
+            yield dict(line, quiet=looked or job.state == "cancelled")
+
+    def _fruitful(self, jobs):
+        """Return the jobs that changed something."""
+        groups = self.env["sync.change"]._read_group([("job_id", "in", jobs.ids)], ["job_id"])
+        return jobs.browse([job.id for [job] in groups])
 
     def _change_lines(self, correlations):
         for change in self.env["sync.change"].search([("correlation_id", "in", correlations)]):

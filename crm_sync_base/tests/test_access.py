@@ -85,6 +85,17 @@ class TestAccess(SyncCase):
                 trace = self.env["sync.trace"].with_user(user).get_trace("a1")
                 self.assertEqual([line["kind"] for line in trace["lines"]], ["change", "job"])
 
+    def test_the_trace_tells_what_nothing_came_of_in_a_low_voice(self):
+        self.flow.is_document = True
+        self.notify("Account", "a1")
+        self.run_lane()
+        lines = self.env["sync.trace"].get_trace("a1")["lines"]
+        jobs = [line for line in lines if line["kind"] == "job"]
+        self.assertEqual([line["quiet"] for line in jobs], [False, True])
+        self.assertEqual([line["system"] for line in jobs], ["Odoo", "Odoo"])
+        [change] = [line for line in lines if line["kind"] == "change"]
+        self.assertIn(["Name", "∅", "Alpha"], change["values"])
+
     def test_auditors_change_nothing(self):
         auditor = self.users["auditor"]
         failed = self.jobs(state="failed", flow_id=self.flow.id).with_user(auditor)

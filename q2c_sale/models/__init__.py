@@ -6,6 +6,7 @@ from . import product_product
 from . import sync_connector
 from . import sync_flow
 from . import sync_flow_step
+from . import sync_overview
 from . import sync_trace
 from . import q2c_sale_readiness
 from . import sync_handler_sale_order

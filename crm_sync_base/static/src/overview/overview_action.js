@@ -93,7 +93,17 @@ export class SyncOverview extends Component {
     }
 
     openDeals() {
-        return this.openAction("action_sync_job", { search_default_deals_under_way: 1, search_default_by_correlation: 1 });
+        return this.action.doAction({
+            type: "ir.actions.act_window",
+            name: _t("Deals under way"),
+            res_model: "sync.job",
+            views: [
+                [false, "list"],
+                [false, "form"],
+            ],
+            domain: this.state.data.deals.domain,
+            context: { search_default_by_correlation: 1 },
+        });
     }
 
     openExceptions(context) {

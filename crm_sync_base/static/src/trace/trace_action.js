@@ -152,6 +152,11 @@ export class SyncTrace extends Component {
         return this.state.unfolded[line.key] ? line.values : line.values.slice(0, VALUES);
     }
 
+    /** Which colour a system has: Odoo its own, the others by their place. */
+    colour(system) {
+        return laneColour(system, this.state.trace.systems);
+    }
+
     ago(iso) {
         return ago(iso);
     }
@@ -242,6 +247,10 @@ function stateLabel(state) {
     }[state];
 }
 
+function laneColour(system, systems) {
+    return system === "Odoo" ? "odoo" : Math.max(systems.indexOf(system), 0) % 6;
+}
+
 /**
  * Say where each line's dot is, and how the way gets there from the line before.
  *
@@ -258,7 +267,7 @@ function layOut(lines, systems) {
         return {
             ...line,
             x,
-            colour: line.system === "Odoo" ? "odoo" : lane % 6,
+            colour: laneColour(line.system, systems),
             incoming: index ? `M${from} 0 C${from} ${NODE * 0.7} ${x} ${NODE * 0.3} ${x} ${NODE}` : "",
             last: index === lines.length - 1,
         };
