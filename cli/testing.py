@@ -79,6 +79,7 @@ def _pytest(name: str, arguments: list[str]) -> int:
     packages = node.ensure()
     if packages:
         env[node.VARIABLE] = str(packages)
+        env["PATH"] = f"{packages / '.bin'}{os.pathsep}{env['PATH']}"
     code = subprocess.run(command, cwd=paths.ROOT, env=env, stdin=subprocess.DEVNULL, check=False).returncode
     if code == _NOTHING_SELECTED:
         say("No test matched.")
