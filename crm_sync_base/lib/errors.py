@@ -16,6 +16,7 @@ class Recovery(Enum):
 
     RETRY = "retry"  #: again by itself, after a growing random wait
     WAIT = "wait"  #: again by itself, after the wait that the vendor asked for
+    HOLD = "hold"  #: later, without counting as an attempt: nothing was tried
     PAUSE = "pause"  #: the connection is paused once, the job waits with it
     PERSON = "person"  #: straight to the exception desk, no automatic retry
 
@@ -67,6 +68,20 @@ class RateLimited(SyncError):
 
     code = "rate_limited"
     recovery = Recovery.WAIT
+
+
+class CircuitOpen(SyncError):
+    """The provider keeps failing: no call is made until `retry_after` is over."""
+
+    code = "circuit_open"
+    recovery = Recovery.HOLD
+
+
+class BudgetSpent(SyncError):
+    """The calls that the provider allows are used up, or kept for urgent work."""
+
+    code = "budget_spent"
+    recovery = Recovery.HOLD
 
 
 class AuthFailed(SyncError):
@@ -145,6 +160,13 @@ class WorkerKilled(SyncError):
     recovery = Recovery.PERSON
 
 
+class LaneStalled(SyncError):
+    """Due work is not picked up: the scheduler itself needs a person."""
+
+    code = "lane_stalled"
+    recovery = Recovery.PERSON
+
+
 class Bug(SyncError):
     """Unexpected: the traceback is kept, few retries, then a person."""
 
@@ -158,6 +180,8 @@ ERROR_CLASSES: dict[str, type[SyncError]] = {
     for cls in (
         Transient,
         RateLimited,
+        CircuitOpen,
+        BudgetSpent,
         AuthFailed,
         Misconfigured,
         DataInvalid,
@@ -169,6 +193,7 @@ ERROR_CLASSES: dict[str, type[SyncError]] = {
         PolicyBlocked,
         PaymentDeclined,
         WorkerKilled,
+        LaneStalled,
         Bug,
     )
 }

@@ -47,6 +47,11 @@ def decide(
     """
     if error.recovery is Recovery.PERSON:
         return RetryDecision(None)
+    if error.recovery is Recovery.HOLD:
+        # Nothing was tried. Spread over half as long again, so that what was held
+        # together does not come back together.
+        wait = error.retry_after or policy.base_seconds
+        return RetryDecision((rand or random).uniform(wait, wait * 1.5))
     if error.recovery is Recovery.PAUSE:
         # The pause of the connection holds the job back, not the clock.
         return RetryDecision(0.0)

@@ -114,6 +114,8 @@ class SyncJob(models.Model):
         return {
             "transient": _("Passing trouble"),
             "rate_limited": _("Asked to slow down"),
+            "circuit_open": _("Provider is failing"),
+            "budget_spent": _("Calls used up"),
             "auth_failed": _("Access refused"),
             "misconfigured": _("Not set up"),
             "data_invalid": _("Data to correct"),
@@ -125,6 +127,7 @@ class SyncJob(models.Model):
             "policy_blocked": _("Blocked by a rule"),
             "payment_declined": _("Payment declined"),
             "worker_killed": _("Worker died"),
+            "lane_stalled": _("Work is not picked up"),
             "bug": _("Unexpected error"),
         }
 
