@@ -26,6 +26,7 @@
         "views/sync_run_views.xml",
         "views/sync_binding_views.xml",
         "views/sync_lane_views.xml",
+        "views/sync_hold_views.xml",
         "views/res_partner_views.xml",
         "views/sync_client_actions.xml",
         "views/sync_menus.xml",

@@ -186,8 +186,33 @@ class RemoteField:
 
 @dataclass(frozen=True, slots=True)
 class RateState:
-    """What the provider's headers said of the remaining budget."""
+    """What the provider's headers said of the remaining budget.
+
+    :param remaining: calls left in the present short window.
+    :param limit: calls that a short window allows.
+    :param reset_seconds: length of the short window.
+    :param daily_remaining: calls left today.
+    :param daily_limit: calls that a day allows.
+    """
 
     remaining: int
     limit: int
     reset_seconds: float | None = None
+    daily_remaining: int | None = None
+    daily_limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointClass:
+    """A part of a provider's API that fails, and is limited, on its own.
+
+    :param code: stable key, unique in the connector.
+    :param label: what people call it.
+    :param rate_limit: calls in `rate_seconds`, where the provider does not say it in its
+        answers; 0 without a limit.
+    """
+
+    code: str
+    label: str
+    rate_limit: int = 0
+    rate_seconds: float = 1.0

@@ -6,12 +6,18 @@ import json
 import re
 from typing import Any
 
+from lxml import etree
+
 MASK = "•••"
 
 _SENSITIVE = re.compile(
     r"(e-?mail|phone|mobile|fax|street|address|postal|zip|city|first_?name|last_?name"
     r"|birth|iban|account_?number|routing|card|cvc|secret|token|password|authori[sz]ation"
     r"|session|signature|api_?key|client_secret)",
+    re.IGNORECASE,
+)
+_SECRET = re.compile(
+    r"(secret|token|password|authori[sz]ation|session|signature|api_?key|cookie|credential|cvc)",
     re.IGNORECASE,
 )
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+")
@@ -21,6 +27,16 @@ _XML_ELEMENT = re.compile(r"<((?:\w+:)?(\w+))(\s[^>]*)?>([^<]+)</\1>")
 def is_sensitive(name: str) -> bool:
     """Return whether a field of that name may hold a secret or personal data."""
     return bool(_SENSITIVE.search(name))
+
+
+def is_secret(name: str) -> bool:
+    """Return whether a field of that name holds a secret: something nobody has to see."""
+    return bool(_SECRET.search(name))
+
+
+def mask_headers(headers: dict[str, str]) -> dict[str, str]:
+    """Return the headers of a request, credentials and signatures masked."""
+    return {name: MASK if is_secret(name) else value for name, value in sorted(headers.items())}
 
 
 def mask(value: Any, name: str = "") -> Any:
@@ -44,7 +60,20 @@ def mask_text(text: str) -> str:
         return json.dumps(mask(json.loads(text)), indent=2, ensure_ascii=False)
     except ValueError:
         masked = _XML_ELEMENT.sub(_mask_element, text)
-        return _EMAIL.sub(MASK, masked)
+        return _pretty_xml(_EMAIL.sub(MASK, masked))
+
+
+def _pretty_xml(text: str) -> str:
+    """Return XML with one element a line; anything else, and what is odd, as it is."""
+    if not text.lstrip().startswith("<"):
+        return text
+    # Strangers may have written it: no entities, no network, no huge trees.
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, remove_blank_text=True)
+    try:
+        tree = etree.fromstring(text.encode(), parser)
+    except (etree.XMLSyntaxError, ValueError):
+        return text
+    return etree.tostring(tree, pretty_print=True, encoding="unicode").rstrip()
 
 
 def _mask_element(match: re.Match[str]) -> str:

@@ -12,7 +12,11 @@ from . import sync_binding
 from . import sync_event
 from . import sync_run
 from . import sync_job
+from . import sync_job_queue
+from . import sync_job_result
+from . import sync_hold
 from . import sync_lane
+from . import sync_watchdog
 from . import sync_change
 from . import sync_exception
 from . import sync_handler

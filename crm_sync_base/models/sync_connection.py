@@ -333,6 +333,7 @@ class SyncConnection(models.Model):
             )
             connection._connector()._setup(connection)
             connection._resolve_auth_exceptions()
+        self.env["sync.flow"]._ensure_polls()
         self.env["sync.lane"]._wake()
         return True
 

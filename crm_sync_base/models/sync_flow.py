@@ -1,13 +1,19 @@
 from ast import literal_eval
+from datetime import datetime, timedelta
 
 from odoo import _, api, fields, models
 from odoo.exceptions import ValidationError
 
+from ..lib import clock
 from ..lib.declarations import FlowFacts
+from ..lib.priorities import POLL
 from ..lib.retry import RetryPolicy
 from ..lib.scope import ScopeError, parse_scope
 
 OUTBOX_FLOWS = "crm_sync_outbox_flows"
+
+#: what decides whether and how often a flow looks for changes
+POLL_FIELDS = {"active", "mode", "paused", "poll", "poll_interval"}
 
 
 class SyncFlow(models.Model):
@@ -126,7 +132,9 @@ class SyncFlow(models.Model):
         counts = {
             (flow.id, state): count
             for flow, state, count in self.env["sync.job"]._read_group(
-                [("flow_id", "in", self.ids)], ["flow_id", "state"], ["__count"]
+                [("flow_id", "in", self.ids), ("state", "in", ("pending", "running", "failed"))],
+                ["flow_id", "state"],
+                ["__count"],
             )
         }
         for flow in self:
@@ -164,12 +172,17 @@ class SyncFlow(models.Model):
     def create(self, vals_list):
         flows = super().create(vals_list)
         self._outbox_changed()
+        if any(flow.mode != "off" for flow in flows):
+            self._ensure_polls()
         return flows
 
     def write(self, vals):
         result = super().write(vals)
         if self._outbox_fields() & vals.keys():
             self._outbox_changed()
+        if POLL_FIELDS & vals.keys():
+            self._ensure_polls()
+            self.env["sync.lane"]._wake()
         return result
 
     def unlink(self):
@@ -225,26 +238,36 @@ class SyncFlow(models.Model):
 
     # === Polling ===#
 
-    @api.model
-    def _cron_poll(self):
-        """Enqueue a poll for each flow whose interval has passed."""
-        now = fields.Datetime.now()
-        flows = self.search(
-            [
-                ("direction", "=", "inbound"),
-                ("poll", "=", True),
-                ("paused", "=", False),
-                ("mode", "!=", "off"),
-                ("connection_id.state", "=", "connected"),
-            ]
+    def _polled(self):
+        """Return the flows of these that look for changes at intervals."""
+        return self.filtered(
+            lambda flow: flow.active and flow.poll and flow.direction == "inbound"
+            and flow._is_runnable() and flow._remote().can_poll
         )
-        flows.filtered(
-            lambda flow: not flow.last_poll_at
-            or (now - flow.last_poll_at).total_seconds() >= flow.poll_interval * 60
-        )._enqueue_poll()
 
-    def _enqueue_poll(self):
-        """Enqueue one poll job for each inbound flow that can be polled."""
+    @api.model
+    def _ensure_polls(self):
+        """Give each flow that polls, and has no poll waiting or running, its next one."""
+        flows = self.search([("poll", "=", True), ("connection_id.state", "=", "connected")])
+        known = self.env["sync.job"]._read_group(
+            [("kind", "=", "poll"), ("state", "in", ("pending", "running"))], ["flow_id"]
+        )
+        for flow in (flows - self.browse([flow.id for [flow] in known]))._polled():
+            flow._enqueue_poll(flow._next_poll_at(flow.last_poll_at))
+
+    def _schedule_poll(self):
+        """Look again when the interval is over: each poll enqueues the one after it."""
+        for flow in self._polled():
+            flow._enqueue_poll(flow._next_poll_at(clock.now()))
+
+    def _next_poll_at(self, previous):
+        return (previous or datetime.min) + timedelta(minutes=self.poll_interval)
+
+    def _enqueue_poll(self, eta=None):
+        """Enqueue one poll job for each inbound flow that can be polled.
+
+        :param eta: not before this moment; by default now.
+        """
         flows = self.filtered(
             lambda flow: flow.direction == "inbound"
             and flow._is_runnable()
@@ -257,7 +280,8 @@ class SyncFlow(models.Model):
                     "kind": "poll",
                     "idempotency_key": f"poll:{flow.id}",
                     "lane_key": f"poll:{flow.id}",
-                    "priority": 30,
+                    "priority": POLL,
+                    "eta": max(eta, clock.now()) if eta else None,
                     "name": self.env._("Look for changes of %s", flow._remote().label),
                 }
                 for flow in flows
@@ -317,7 +341,6 @@ class SyncFlow(models.Model):
         """Hold the flow's jobs back, or let them run again."""
         for flow in self:
             flow.paused = not flow.paused
-        self.env["sync.lane"]._wake()
 
     def action_open_jobs(self):
         """Open the jobs of this flow."""

@@ -5,6 +5,7 @@ from odoo import _, fields, models
 from ..lib.errors import PolicyBlocked
 from ..lib.fingerprint import fingerprint
 from ..lib.outcome import Outcome
+from ..lib.priorities import BULK
 
 SMALL_POLL = 50  # up to so many new records get a job each, more get page jobs
 POLL_SECONDS = 20  # a longer poll goes on in a next job, so that others get their turn
@@ -109,7 +110,7 @@ class SyncHandlerPoll(models.AbstractModel):
                     "kind": "page",
                     "idempotency_key": key,
                     "lane_key": key,
-                    "priority": flow.priority + 50,
+                    "priority": flow.priority + BULK,
                     "payload": {"ids": ids},
                     "remote_object": flow.remote_object,
                     "run_id": run.id,

@@ -3,18 +3,25 @@ import time
 
 import psycopg2
 from odoo import SUPERUSER_ID, _, api, fields, models, modules
+from odoo.exceptions import ValidationError
 from odoo.modules.registry import Registry
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
+from ..lib import clock
+from ..lib.alarm import Alarm
 from ..lib.coalescer import Coalescer
-from ..lib.errors import SyncError
+from ..lib.errors import Recovery, SyncError
+from ..service import cron_guard
 
 _logger = logging.getLogger(__name__)
 
 DEFAULT_LANES = 2
+MAX_LANES = 32
 RUN_SECONDS = 30  # a lane gives its cron worker back after this time, work or no work
 CLAIM_RACES = 5  # claims lost in a row to other lanes before a lane gives way
 WAKE_PAUSE = 0.05  # seconds; so often at most a process wakes the lanes
+BEAT_SECONDS = 10  # so often a working lane leaves a sign of life
+AGAIN_SECONDS = 5  # after a run that had to be given up
 
 
 def _wake_lanes(dbname):
@@ -27,6 +34,7 @@ def _wake_lanes(dbname):
 
 
 _waker = Coalescer(_wake_lanes, WAKE_PAUSE)
+_alarm = Alarm(_waker.request)
 
 
 class SyncLane(models.Model):
@@ -39,8 +47,12 @@ class SyncLane(models.Model):
 
     name = fields.Char(required=True)
     sequence = fields.Integer(default=10)
+    active = fields.Boolean(default=True)
+    express = fields.Boolean(
+        help="Takes urgent jobs only, so that one worker is always free for them."
+    )
     cron_id = fields.Many2one("ir.cron", required=True, ondelete="cascade", readonly=True)
-    active = fields.Boolean(related="cron_id.active", readonly=False)
+    beat_at = fields.Datetime(string="Last Sign of Life", readonly=True)
     running_count = fields.Integer(compute="_compute_running_count")
     last_run_at = fields.Datetime(related="cron_id.lastcall")
 
@@ -53,13 +65,47 @@ class SyncLane(models.Model):
         for lane in self:
             lane.running_count = counts.get(lane, 0)
 
+    # === CRUD ===#
+
+    def write(self, vals):
+        result = super().write(vals)
+        if "active" in vals:
+            self.cron_id.active = vals["active"]
+            self._wake()
+        return result
+
+    def unlink(self):
+        crons = self.cron_id
+        result = super().unlink()
+        crons.unlink()
+        return result
+
+    # === How many ===#
+
     @api.model
-    def _ensure_lanes(self, count=DEFAULT_LANES):
-        """Create lanes until there are `count`."""
-        for number in range(self.with_context(active_test=False).search_count([]) + 1, count + 1):
+    def _ensure_lanes(self):
+        """Create the lanes of a new database."""
+        if not self.with_context(active_test=False).search_count([], limit=1):
+            self._set_count(DEFAULT_LANES)
+
+    @api.model
+    def _set_count(self, count):
+        """Have so many lanes switched on; of several, the first is for urgent jobs only.
+
+        More lanes than the server has workers for scheduled actions are of no use.
+
+        :raises ValidationError: for a number that makes no sense.
+        """
+        if not 1 <= count <= MAX_LANES:
+            raise ValidationError(_("There can be 1 to %s lanes.", MAX_LANES))
+        lanes = self.with_context(active_test=False).search([])
+        for number in range(len(lanes) + 1, count + 1):
             name = _("Lane %s", number)
             lane = self.create({"name": name, "cron_id": self._create_cron(name).id})
             lane.cron_id.code = f"model.browse({lane.id})._cron_run()"
+            lanes += lane
+        for position, lane in enumerate(lanes):
+            lane.write({"active": position < count, "express": position == 0 and count > 1})
 
     def _create_cron(self, name):
         return self.env["ir.cron"].create(
@@ -68,34 +114,34 @@ class SyncLane(models.Model):
                 "model_id": self.env["ir.model"]._get_id("sync.lane"),
                 "state": "code",
                 "code": "pass",
+                # Triggers start it; this is for the day on which all else failed.
                 "interval_number": 1,
-                "interval_type": "minutes",
+                "interval_type": "hours",
                 "priority": 0,
                 "user_id": self.env.ref("base.user_root").id,
             }
         )
 
-    def unlink(self):
-        crons = self.cron_id
-        result = super().unlink()
-        crons.unlink()
-        return result
-
     # === Wake-up ===#
+
+    def _register_hook(self):
+        super()._register_hook()
+        cron_guard.watch(self.env.cr.dbname, _waker.request)
 
     @api.model
     def _wake(self):
         """Let the lanes run as soon as this transaction is committed.
 
-        The wake-up itself is best effort: the job's row is what counts, and every
-        lane looks at it once a minute anyway. It happens in the background, so that
-        nobody waits for it, and once for all transactions of a busy moment.
+        It happens in the background, so that nobody waits for it, and once for all
+        transactions of a busy moment. Should this process die in between, the
+        watchdog, armed in this very transaction, does it a little later.
         """
         callbacks = self.env.cr.postcommit
         if "sync_wake" not in callbacks.data:
             callbacks.data["sync_wake"] = True
             dbname = self.env.cr.dbname
             callbacks.add(lambda: _waker.request(dbname))
+            self.env["sync.watchdog"]._arm()
 
     @api.model
     def _wake_now(self):
@@ -110,6 +156,7 @@ class SyncLane(models.Model):
             """
             WITH lane AS (
                  SELECT c.id FROM sync_lane l JOIN ir_cron c ON c.id = l.cron_id AND c.active
+                  WHERE l.active
             ), pending AS (
                  SELECT t.cron_id FROM ir_cron_trigger t
                   WHERE t.cron_id IN (SELECT id FROM lane) AND t.call_at <= timezone('utc', now())
@@ -122,6 +169,38 @@ class SyncLane(models.Model):
         )
         self.env.cr.postcommit.add(self.env["ir.cron"]._notifydb)
 
+    @api.model
+    def _wake_at(self, moment):
+        """Wake the lanes at a later moment; a restart in between changes nothing.
+
+        The trigger row is what lasts. Odoo looks at those of the future only once a
+        minute, so an alarm of this process sees to the second.
+        """
+        self.env.cr.execute(
+            """
+            INSERT INTO ir_cron_trigger (cron_id, call_at)
+            SELECT c.id, date_trunc('second', %(moment)s) + interval '1 second'
+              FROM sync_lane l JOIN ir_cron c ON c.id = l.cron_id
+             WHERE l.active AND NOT EXISTS (
+                   SELECT 1 FROM ir_cron_trigger t
+                    WHERE t.cron_id = c.id AND t.call_at > timezone('utc', now())
+                      AND t.call_at <= %(moment)s::timestamp + interval '1 second')
+            """,
+            {"moment": moment},
+        )
+        _alarm.after(self.env.cr.dbname, (moment - clock.now()).total_seconds())
+
+    def _wake_for_next(self):
+        """Nothing is due now: have the lanes woken when something will be."""
+        moments = [
+            self.env["sync.job"]._next_eta(),
+            self.env["sync.hold"]._next_end(),
+            *(row.until for row in self.env["sync.job"]._blocked()),
+        ]
+        ahead = [moment for moment in moments if moment and moment > clock.now()]
+        if ahead:
+            self._wake_at(min(ahead))
+
     # === Run ===#
 
     def _cron_run(self):
@@ -133,15 +212,34 @@ class SyncLane(models.Model):
             self._commit()
             while time.monotonic() < end:
                 if not self._run_once():
+                    self._wake_for_next()
+                    self._commit()
                     return
         except Exception:
             # Odoo switches a scheduled action off that fails too often. What was
-            # claimed here returns with the next run, as after a killed worker.
-            self._rollback()
+            # claimed here returns with the next run.
             _logger.exception("Synchronisation: %s gives up this run", self.name)
+            self._give_up()
+            return
         # Time is up with work left: a notification to ourselves starts the next
         # run as soon as this one has ended.
         self._wake()
+
+    def _give_up(self):
+        """Return what this lane had claimed, over a new connection if need be."""
+        if modules.module.current_test:
+            return
+        try:
+            self.env.cr.rollback()
+        except psycopg2.Error:
+            _logger.info("Synchronisation: the connection to the database is lost")
+        try:
+            with self.env.registry.cursor() as cr:
+                lane = api.Environment(cr, SUPERUSER_ID, {})["sync.lane"].browse(self.id)
+                lane.env["sync.job"]._recover(lane)
+        except psycopg2.Error as error:
+            _logger.warning("Synchronisation: jobs wait for the database: %s", str(error).strip())
+        _alarm.after(self.env.cr.dbname, AGAIN_SECONDS)
 
     def _run_once(self):
         """Claim one batch and run it.
@@ -160,16 +258,22 @@ class SyncLane(models.Model):
         except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
             # Somebody else changed the same rows: nothing happened, run it again.
             self._rollback()
-            jobs._release(delay=0.1)
+            jobs._give_back(delay=0.1)
             self._commit()
         except Exception as error:
             self._rollback()
             if not isinstance(error, SyncError):
                 _logger.exception("Synchronisation: batch of %s failed", flow.display_name)
-            for job in jobs.filtered(lambda job: job.state == "running"):
-                job._fail(error)
+            self._fail_batch(jobs.filtered(lambda job: job.state == "running"), error)
             self._commit()
         return len(jobs)
+
+    def _fail_batch(self, jobs, error):
+        if isinstance(error, SyncError) and error.recovery is Recovery.HOLD:
+            jobs._hold_back(error)
+            return
+        for job in jobs:
+            job._fail(error)
 
     def _claim(self):
         """Claim a batch, trying again when another lane was faster."""
@@ -177,11 +281,19 @@ class SyncLane(models.Model):
             try:
                 with self.env.cr.savepoint(flush=False):
                     jobs = self.env["sync.job"]._claim(self)
+                if jobs:
+                    self._beat()
                 self._commit()
                 return jobs
             except (psycopg2.errors.UniqueViolation, *PG_CONCURRENCY_EXCEPTIONS_TO_RETRY):
                 self._rollback()
         return self.env["sync.job"]
+
+    def _beat(self):
+        """Leave a sign of life, now and then."""
+        now = clock.now()
+        if not self.beat_at or (now - self.beat_at).total_seconds() >= BEAT_SECONDS:
+            self.beat_at = now
 
     # === Transactions ===#
 

@@ -10,3 +10,6 @@ from . import test_wake
 from . import test_access
 from . import test_credential_wizard
 from . import test_overview
+from . import test_lib_alarm
+from . import test_watchdog
+from . import test_hold

@@ -182,7 +182,7 @@ class SyncCase(TransactionCase):
         REMOTE.__init__()
         cls.remote = REMOTE
         cls.env["sync.lane"]._ensure_lanes()
-        cls.lane = cls.env["sync.lane"].search([], limit=1)
+        cls.lane = cls.env["sync.lane"].search([("express", "=", False)], limit=1)
         cls.connection = cls.env["sync.connection"].create(
             {
                 "name": "Test CRM",
@@ -227,6 +227,7 @@ class SyncCase(TransactionCase):
             "remote_object": "Account",
             "model": "res.partner",
             "mode": "live",
+            "poll": False,
             "rules": rules,
             **vals,
         }

@@ -53,7 +53,7 @@ class SandboxCase(TransactionCase):
         cls.sandbox = start_sandbox(cls)
         cls.admin = cls.sandbox.admin
         cls.env["sync.lane"]._ensure_lanes()
-        cls.lane = cls.env["sync.lane"].search([], limit=1)
+        cls.lane = cls.env["sync.lane"].search([("express", "=", False)], limit=1)
         cls.connection = cls.env["sync.connection"].create(cls.connection_values())
         cls.connection._store_credentials(cls.credentials())
         cls.connection.action_connect()

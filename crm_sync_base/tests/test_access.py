@@ -8,7 +8,8 @@ DESK = {"menu_sync_overview", "menu_sync_trace", "menu_sync_exception"}
 LEDGERS = {
     "menu_sync_ledger", "menu_sync_event", "menu_sync_job", "menu_sync_change", "menu_sync_run", "menu_sync_binding",
 }
-WORK = DESK | LEDGERS | {"menu_sync_flow", "menu_sync_connection", "menu_sync_configuration", "menu_sync_value_map"}
+WORK = DESK | LEDGERS | {"menu_sync_flow", "menu_sync_connection", "menu_sync_configuration", "menu_sync_value_map",
+                        "menu_sync_hold"}
 ALL = WORK | {"menu_sync_mapping", "menu_sync_lane"}
 MENUS = {"user": DESK, "approver": DESK, "operator": WORK, "manager": ALL, "auditor": ALL}
 

@@ -86,6 +86,31 @@ class TestEngineQueue(SyncCase):
         self.enqueue(self.spec("a", eta=fields.Datetime.now() + timedelta(hours=1)))
         self.assertFalse(self.claim())
 
+    def test_the_express_lane_leaves_bulk_to_others(self):
+        bulk = self.enqueue(self.spec("page", priority=70))
+        self.lane.express = True
+        self.assertFalse(self.claim())
+        urgent = self.enqueue(self.spec("urgent", priority=20))
+        self.assertEqual(self.claim(), urgent)
+        self.lane.express = False
+        self.assertEqual(self.claim(), bulk)
+
+    def test_work_of_one_record_keeps_its_order_across_flows(self):
+        other = self.make_flow(ACCOUNT_RULES)
+        older = self.enqueue(self.spec("b", flow=other, lane_key="same"))
+        self.enqueue(self.spec("first"), self.spec("a", lane_key="same"))
+        self.env.cr.execute("UPDATE sync_job SET priority = 21 WHERE idempotency_key = 'b'")
+        self.env.cr.execute("UPDATE sync_job SET priority = 22 WHERE idempotency_key = 'a'")
+        self.env.invalidate_all()
+        self.assertEqual(self.claim().mapped("idempotency_key"), ["first"])
+        self.assertEqual(self.claim(), older)
+
+    def test_a_paused_flow_does_not_hold_the_record_for_others(self):
+        other = self.make_flow(ACCOUNT_RULES, paused=True)
+        self.enqueue(self.spec("b", flow=other, lane_key="same"))
+        job = self.enqueue(self.spec("a", lane_key="same"))
+        self.assertEqual(self.claim(), job)
+
     def test_paused_flow_and_connection_hold_their_jobs(self):
         self.enqueue(self.spec("a"))
         self.flow.paused = True
@@ -103,20 +128,30 @@ class TestEngineQueue(SyncCase):
         first.state = "done"
         self.assertEqual(self.claim().external_id, "second")
 
+    def crash(self):
+        """Claim, die, start again; return how many jobs were recovered."""
+        self.claim().worker = "elsewhere:1:1"
+        return self.env["sync.job"]._recover(self.lane)
+
     def test_a_dead_workers_jobs_return_and_run_alone(self):
         jobs = self.enqueue(*[self.spec(f"a{n}") for n in range(4)])
-        self.assertEqual(len(self.claim()), 4)
-        self.assertEqual(self.env["sync.job"]._recover(self.lane), 4)
+        self.assertEqual(self.crash(), 4)
         self.assertEqual(set(jobs.mapped("state")), {"pending"})
         self.assertEqual(len(self.claim()), 1, "one of them may have killed the worker")
 
     def test_a_job_that_keeps_killing_its_worker_is_parked(self):
         job = self.enqueue(self.spec("poison"))
         for _crash in range(3):
-            self.claim()
-            self.env["sync.job"]._recover(self.lane)
+            self.crash()
         self.assertEqual((job.state, job.error_code), ("failed", "worker_killed"))
         self.assertEqual(job.exception_id.state, "new")
+
+    def test_a_lost_connection_is_no_crash(self):
+        job = self.enqueue(self.spec("a"))
+        for _loss in range(5):
+            self.claim()
+            self.env["sync.job"]._recover(self.lane)
+        self.assertEqual((job.state, job.crashes), ("pending", 0))
 
     def test_a_released_job_gives_way_to_newer_work(self):
         self.enqueue(self.spec("a"))
@@ -135,7 +170,7 @@ class TestEngineQueue(SyncCase):
             self.lane._cron_run()
         self.assertEqual(self.jobs(idempotency_key="a").state, "running")
         self.lane._cron_run()
-        self.assertEqual(self.jobs(idempotency_key="a").crashes, 1)
+        self.assertEqual(self.jobs(idempotency_key="a").crashes, 0, "its process did not die")
         self.assertNotEqual(self.jobs(idempotency_key="a").state, "running")
 
     def test_one_card_for_each_cause(self):

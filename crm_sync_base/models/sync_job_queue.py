@@ -1,0 +1,363 @@
+import json
+import uuid
+from datetime import timedelta
+
+from odoo import _, api, models
+from psycopg2.errors import UniqueViolation
+
+from ..lib import clock, worker
+from ..lib.declarations import FlowFacts
+from ..lib.errors import WorkerKilled
+from ..lib.priorities import URGENT
+
+MAX_CRASHES = 3  # a job that killed its worker so often is parked
+ALONE = ("poll", "page")  # kinds of jobs that are a batch of their own
+
+
+class SyncJobQueue(models.Model):
+    """The job ledger as a queue: enqueue, claim, give back."""
+
+    _inherit = "sync.job"
+
+    # === Enqueue ===#
+
+    @api.model
+    def _enqueue(self, specs):
+        """Enqueue jobs in one statement; the same pending work is only counted.
+
+        :param specs: dictionaries with flow (a record or its `FlowFacts`), kind,
+            idempotency_key, lane_key and name, and optionally priority, external_id, remote_object, model, res_id,
+            payload, correlation_id, parent_id, run_id, replay_of_id, depends_on_id,
+            eta and step.
+        :return: for each spec `{"id", "correlation_id"}` of the job that will do it.
+        """
+        unique = {spec["idempotency_key"]: spec for spec in specs}
+        if not unique:
+            return []
+        now = clock.now()
+        self.env.flush_all()
+        rows = self.env.cr.execute_values(
+            """
+            INSERT INTO sync_job (name, kind, state, flow_id, connection_id, company_id, step_id,
+                   run_id, idempotency_key, lane_key, priority, eta, depends_on_id, parent_id,
+                   replay_of_id, coalesced, remote_object, external_id, model, res_id, payload,
+                   correlation_id, attempts, crashes, create_date, create_uid)
+            VALUES %s
+            ON CONFLICT (idempotency_key) WHERE state = 'pending'
+            DO UPDATE SET coalesced = sync_job.coalesced + 1,
+                          eta = LEAST(sync_job.eta, EXCLUDED.eta),
+                          priority = LEAST(sync_job.priority, EXCLUDED.priority),
+                          payload = COALESCE(EXCLUDED.payload, sync_job.payload)
+            RETURNING idempotency_key, id, correlation_id
+            """,
+            [self._enqueue_row(spec, now) for spec in unique.values()],
+            page_size=1000,
+            fetch=True,
+        )
+        self.env["sync.lane"]._wake()
+        found = {key: {"id": job_id, "correlation_id": cid} for key, job_id, cid in rows}
+        return [found[spec["idempotency_key"]] for spec in specs]
+
+    def _enqueue_row(self, spec, now):
+        flow = spec["flow"]
+        flow = flow if isinstance(flow, FlowFacts) else flow._facts()
+        step = spec.get("step")
+        payload = spec.get("payload")
+        return (
+            spec["name"],
+            spec["kind"],
+            "pending",
+            flow.id,
+            flow.connection_id,
+            flow.company_id,
+            step.id if step else None,
+            spec.get("run_id") or None,
+            spec["idempotency_key"],
+            spec["lane_key"],
+            spec.get("priority", flow.priority),
+            spec.get("eta") or now,
+            spec.get("depends_on_id") or None,
+            spec.get("parent_id") or None,
+            spec.get("replay_of_id") or None,
+            0,
+            spec.get("remote_object"),
+            spec.get("external_id"),
+            spec.get("model"),
+            spec.get("res_id") or None,
+            json.dumps(payload) if payload is not None else None,
+            spec.get("correlation_id") or uuid.uuid4().hex,
+            0,
+            0,
+            now,
+            self.env.uid,
+        )
+
+    @api.model
+    def _enqueue_notifications(self, connection, notifications):
+        """Enqueue what notifications lead to; None where no flow wants one."""
+        by_object, stories = {}, {}
+        for note in notifications:
+            by_object.setdefault(note.remote_object, []).append(note.external_id)
+            stories[note.external_id] = note.correlation_id
+        found = {}
+        for name, ids in by_object.items():
+            if name:
+                for job in self._enqueue_documents(connection, name, ids, stories):
+                    found.setdefault((name, job["external_id"]), job)
+        return [found.get((note.remote_object, note.external_id)) for note in notifications]
+
+    @api.model
+    def _enqueue_documents(self, connection, remote_object, external_ids, correlations=None, run=None):
+        """Enqueue a record job for each document and each flow that wants it.
+
+        :param correlations: `{external id: correlation id}` to continue.
+        :return: `[{"id", "correlation_id", "external_id"}]`.
+        """
+        flows = self.env["sync.flow"]._facts_for_object(connection, remote_object)
+        ids = list(dict.fromkeys(external_ids))
+        if not flows or not ids:
+            return []
+        # The story in which a document was created goes on with its later changes.
+        stories = {}
+        if any(flow.is_document for flow in flows):
+            stories = self.env["sync.binding"]._stories(connection, remote_object, ids)
+        label = connection._connector()._object(remote_object).label
+        specs = []
+        for flow in flows:
+            for external_id in ids:
+                story = flow.is_document and stories.get(external_id)
+                specs.append(
+                    {
+                        "flow": flow,
+                        "kind": "record",
+                        "idempotency_key": f"in:{flow.id}:{external_id}",
+                        "lane_key": f"{connection.id}:{remote_object}:{external_id}",
+                        "remote_object": remote_object,
+                        "external_id": external_id,
+                        "correlation_id": story or (correlations or {}).get(external_id),
+                        "run_id": run.id if run else None,
+                        "name": f"{label} {external_id}",
+                    }
+                )
+        jobs = self._enqueue(specs)
+        return [dict(job, external_id=spec["external_id"]) for job, spec in zip(jobs, specs)]
+
+    # === Claim ===#
+
+    @api.model
+    def _claim(self, lane):
+        """Claim the most urgent batch of one flow and mark it running.
+
+        The caller commits. Strictly one job of a lane key runs at a time: a
+        unique index refuses the second claim, should two lanes race for it.
+
+        :return: the claimed jobs, oldest first; empty when nothing is due.
+        """
+        self.env.flush_all()
+        now = clock.now()
+        kinds = [kind for kind, _label in self._fields["kind"].selection]
+        terms = {
+            "now": now,
+            "kinds": kinds,
+            "less": URGENT if lane.express else 2**31 - 1,
+            "blocked": self._blocked_rows(),
+        }
+        self.env.cr.execute(self._SQL_MOST_URGENT, terms, log_exceptions=False)
+        head = self.env.cr.fetchone()
+        if not head:
+            return self.browse()
+        flow_id, kind, suspect, batch_size = head
+        terms.update(
+            flow_id=flow_id,
+            kind=kind,
+            suspect=suspect,
+            limit=1 if suspect or kind in ALONE else batch_size,
+        )
+        self.env.cr.execute(self._SQL_CANDIDATES, terms, log_exceptions=False)
+        first_of_lane = {}
+        for job_id, lane_key in self.env.cr.fetchall():
+            first_of_lane.setdefault(lane_key, job_id)
+        jobs = self.browse(first_of_lane.values())
+        if jobs:
+            self.env.cr.execute(
+                """
+                UPDATE sync_job SET state = 'running', lane_id = %s, worker = %s, started_at = %s,
+                       attempts = attempts + 1
+                 WHERE id = ANY(%s)
+                """,
+                [lane.id, worker.identity(), now, jobs.ids],
+                log_exceptions=False,  # a lost race is no error
+            )
+            jobs.invalidate_recordset()
+        return jobs
+
+    # The flows whose jobs may run now.
+    _SQL_OPEN_FLOWS = """
+        SELECT f.id, f.batch_size
+          FROM sync_flow f
+          JOIN sync_connection c ON c.id = f.connection_id AND c.state = 'connected' AND c.active
+         WHERE f.active AND f.paused IS NOT TRUE AND f.mode <> 'off'
+           AND NOT EXISTS (
+                SELECT 1 FROM sync_hold h
+                 WHERE h.active AND h.date_start <= %(now)s AND (h.date_end IS NULL OR h.date_end > %(now)s)
+                   AND (h.scope = 'all' OR h.connection_id = c.id OR h.flow_id = f.id))
+    """
+
+    # Besides the clock: its record is free, what it waits for is done, and the
+    # provider takes calls of this flow and kind at this priority.
+    _RUNNABLE = """
+               j.state = 'pending' AND j.eta <= %(now)s AND j.priority < %(less)s
+           AND NOT EXISTS (SELECT 1 FROM sync_job r
+                            WHERE r.lane_key = j.lane_key AND r.state = 'running')
+           AND NOT EXISTS (SELECT 1 FROM sync_job d
+                            WHERE d.id = j.depends_on_id AND d.state IN ('pending', 'running', 'failed'))
+           AND NOT EXISTS (SELECT 1 FROM jsonb_to_recordset(%(blocked)s) AS b(flow int, kind text, least int)
+                            WHERE b.flow = j.flow_id AND b.kind = j.kind AND j.priority >= b.least)
+    """
+
+    # The flow, kind and batch size of the job that should run next. One probe of the
+    # index for each flow and kind: a backlog of one that is held costs the others nothing.
+    _SQL_MOST_URGENT = f"""
+        SELECT o.id, k.kind, head.crashes > 0, o.batch_size
+          FROM ({_SQL_OPEN_FLOWS}) o
+         CROSS JOIN unnest(%(kinds)s) AS k(kind)
+         CROSS JOIN LATERAL (
+               SELECT j.priority, j.id, j.crashes FROM sync_job j
+                WHERE j.flow_id = o.id AND j.kind = k.kind AND {_RUNNABLE}
+                ORDER BY j.priority, j.id
+                LIMIT 1) head
+         ORDER BY head.priority, head.id
+         LIMIT 1
+    """
+
+    # Its batch; rows that another lane is claiming right now are skipped, and those
+    # whose record has older work waiting in another flow.
+    _SQL_CANDIDATES = f"""
+        SELECT j.id, j.lane_key
+          FROM sync_job j
+         WHERE j.flow_id = %(flow_id)s AND j.kind = %(kind)s AND (j.crashes > 0) = %(suspect)s
+           AND {_RUNNABLE}
+           AND NOT EXISTS (
+                SELECT 1 FROM sync_job e
+                 WHERE e.lane_key = j.lane_key AND e.state = 'pending' AND e.id < j.id
+                   AND e.priority <= j.priority AND e.eta <= %(now)s AND e.depends_on_id IS NULL
+                   AND (e.flow_id, e.kind) <> (j.flow_id, j.kind)
+                   AND e.flow_id IN (SELECT o.id FROM ({_SQL_OPEN_FLOWS}) o)
+                   AND NOT EXISTS (SELECT 1 FROM jsonb_to_recordset(%(blocked)s) AS b(flow int, kind text)
+                                    WHERE b.flow = e.flow_id AND b.kind = e.kind))
+         ORDER BY j.priority, j.id
+         LIMIT %(limit)s
+           FOR UPDATE OF j SKIP LOCKED
+    """
+
+    def _blocked_rows(self):
+        """Return as JSON which flows and kinds their provider does not take calls of now."""
+        return json.dumps(
+            [
+                {"flow": row.flow_id, "kind": row.kind, "least": row.priority_from}
+                for row in self._blocked()
+            ]
+        )
+
+    @api.model
+    def _blocked(self):
+        return self.env["sync.endpoint"]._blocked() if "sync.endpoint" in self.env else []
+
+    @api.model
+    def _next_eta(self):
+        """Return when the next pending job becomes due, past moments included, or None.
+
+        Jobs that wait for another one do not count: that one does.
+        """
+        self.env.flush_all()
+        self.env.cr.execute(
+            f"""
+            SELECT min(next.eta)
+              FROM ({self._SQL_OPEN_FLOWS}) o
+             CROSS JOIN LATERAL (
+                   SELECT j.eta FROM sync_job j
+                    WHERE j.flow_id = o.id AND j.state = 'pending' AND j.depends_on_id IS NULL
+                    ORDER BY j.eta LIMIT 1) next
+            """,
+            {"now": clock.now()},
+        )
+        return self.env.cr.fetchone()[0]
+
+    # === Give back ===#
+
+    @api.model
+    def _recover(self, lane):
+        """Return the jobs of a lane that does not run them any more to the queue.
+
+        A lane is run by one worker at a time (Odoo holds its cron's row lock), so
+        whatever is still marked running when a lane starts is an orphan. If its
+        process lives, that one merely lost the database or gave up: no crash.
+
+        :return: how many were recovered.
+        """
+        orphans = self.search([("state", "=", "running"), ("lane_id", "=", lane.id)])
+        crashed = orphans.filtered(lambda job: not worker.lives(job.worker))
+        for job in crashed:
+            job.crashes += 1
+        parked = crashed.filtered(lambda job: job.crashes >= MAX_CRASHES)
+        (orphans - parked)._release()
+        for job in parked:
+            job._fail(
+                WorkerKilled(
+                    _("%(job)s: its worker died %(count)s times.", job=job.name, count=job.crashes),
+                    hint=_("Look at the server log of that time, then retry."),
+                )
+            )
+        return len(orphans)
+
+    def _release(self, delay=0.0):
+        """Give claimed jobs back; the attempt counts."""
+        self._requeue(dict.fromkeys(self, delay))
+
+    def _give_back(self, delay=0.0):
+        """Give claimed jobs back as if they had not been claimed (a race, a closed gate)."""
+        for job in self:
+            job.attempts -= 1
+        self._release(delay)
+
+    def _requeue(self, delays):
+        """Put jobs back to pending; one whose work is pending anyway is replaced.
+
+        :param delays: `{job: seconds}`.
+        """
+        if not delays:
+            return
+        now = clock.now()
+        self.env.flush_all()
+        rows = [(job.id, now + timedelta(seconds=delay)) for job, delay in delays.items()]
+        try:
+            # Only the index knows what others have enqueued since our snapshot.
+            with self.env.cr.savepoint(flush=False):
+                self._requeue_rows(rows)
+        except UniqueViolation:
+            self._requeue_one_by_one(rows, now)
+        self.browse([job.id for job in delays]).invalidate_recordset(
+            ["state", "lane_id", "eta", "done_at", "summary"]
+        )
+
+    def _requeue_one_by_one(self, rows, now):
+        for row in rows:
+            try:
+                with self.env.cr.savepoint(flush=False):
+                    self._requeue_rows([row])
+            except UniqueViolation:
+                self.env.cr.execute(
+                    "UPDATE sync_job SET state = 'cancelled', done_at = %s, summary = %s WHERE id = %s",
+                    [now, _("Covered by a newer job"), row[0]],
+                )
+
+    def _requeue_rows(self, rows):
+        self.env.cr.execute_values(
+            """
+            UPDATE sync_job j SET state = 'pending', lane_id = NULL, eta = v.eta
+              FROM (VALUES %s) AS v (id, eta) WHERE j.id = v.id
+            """,
+            rows,
+            template="(%s, %s::timestamp)",
+            page_size=1000,
+        )

@@ -1,0 +1,150 @@
+import traceback as tb
+
+import psycopg2
+from odoo import _, models
+from odoo.exceptions import UserError
+
+from ..lib import clock
+from ..lib.errors import Bug, DataInvalid, Recovery, SyncError, Transient
+from ..lib.retry import decide
+
+
+class SyncJobResult(models.Model):
+    """The job ledger after the work: results, retries, dead letters."""
+
+    _inherit = "sync.job"
+
+    # === Settle ===#
+
+    def _settle(self, outcomes):
+        """Store what became of claimed jobs.
+
+        :param outcomes: `{job id: Outcome}`; a job that has none stays as it is.
+        """
+        done = []
+        for job in self:
+            outcome = outcomes.get(job.id)
+            if outcome is None:
+                continue
+            if outcome.error is not None:
+                job._fail(outcome.error, outcome)
+            elif outcome.later is not None:
+                job.write(
+                    {"summary": outcome.summary, "depends_on_id": outcome.depends_on or False}
+                )
+                job._give_back(outcome.later)
+            else:
+                done.append((job, outcome))
+        self._settle_done(done)
+
+    def _settle_done(self, pairs):
+        if not pairs:
+            return
+        now = clock.now()
+        self.env.flush_all()
+        self.env.cr.execute_values(
+            """
+            UPDATE sync_job j
+               SET state = 'done', done_at = v.done_at, summary = v.summary, error_code = NULL,
+                   model = COALESCE(v.model, j.model), res_id = COALESCE(v.res_id, j.res_id),
+                   mapping_id = COALESCE(v.mapping_id, j.mapping_id)
+              FROM (VALUES %s) AS v (id, done_at, summary, model, res_id, mapping_id)
+             WHERE j.id = v.id
+            """,
+            [
+                (job.id, now, out.summary, out.res_model, out.res_id, out.mapping_id)
+                for job, out in pairs
+            ],
+            template="(%s, %s::timestamp, %s, %s, %s::int, %s::int)",
+            page_size=1000,
+        )
+        jobs = self.browse([job.id for job, _outcome in pairs])
+        keys = [job.idempotency_key for job in jobs]
+        jobs.invalidate_recordset()
+        jobs._replace_failed(keys, _("Done by a later job"))
+        jobs._follow_poll()
+
+    def _replace_failed(self, keys, summary):
+        """Close older failures of the same work, and the exceptions they leave empty.
+
+        :param keys: idempotency keys of these jobs.
+        """
+        failed = self.search([("state", "=", "failed"), ("idempotency_key", "in", keys)]) - self
+        if failed:
+            exceptions = failed.exception_id
+            failed.write({"state": "cancelled", "summary": summary})
+            exceptions._close_if_empty()
+
+    def _fail(self, error, outcome=None):
+        """Decide what follows a failure and store it.
+
+        :param error: anything; what is not a `SyncError` is a bug.
+        """
+        self.ensure_one()
+        error = self._as_sync_error(error)
+        vals = {
+            "error_code": error.code,
+            "error_message": error.message,
+            "error_hint": error.hint,
+            "error_trace": self._safe_trace(error),
+        }
+        if outcome is not None and outcome.mapping_id:
+            vals["mapping_id"] = outcome.mapping_id
+        self.write(vals)
+        decision = decide(error, self.attempts, self.flow_id._retry_policy())
+        if error.recovery is Recovery.HOLD:
+            self._hold_back(error)
+            return
+        if decision.again:
+            self._requeue({self: decision.delay})
+            if error.recovery is Recovery.PAUSE:
+                self.connection_id._pause_on_auth(error)
+                self.env["sync.exception"]._raise_for_connection(self.connection_id, error)
+            return
+        self.write({"state": "failed", "done_at": clock.now()})
+        self._follow_poll()
+        self.exception_id = self.env["sync.exception"]._raise_for_job(self, error)
+        self._replace_failed([self.idempotency_key], _("Failed again later"))
+
+    def _follow_poll(self):
+        """A poll that is over, well or badly, is followed by the next one in due time."""
+        if self[:1].kind == "poll":
+            self.flow_id._schedule_poll()
+
+    def _hold_back(self, error):
+        """Give a claimed batch back: the provider takes no calls for the time being."""
+        self.write(
+            {"error_code": error.code, "error_message": error.message, "error_hint": error.hint}
+        )
+        policy = self.flow_id._retry_policy()
+        for job in self:
+            job.attempts -= 1
+        self._requeue({job: decide(error, job.attempts, policy).delay for job in self})
+
+    def _as_sync_error(self, error):
+        if isinstance(error, SyncError):
+            return error
+        subject = self.name
+        if isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):
+            # Connection lost, disk full, out of memory: nothing is wrong with the record.
+            wrapped = Transient(_("%s: the database could not take it just then.", subject))
+        elif isinstance(error, UserError):
+            wrapped = DataInvalid(_("%(job)s: Odoo refused it: %(error)s", job=subject, error=error))
+        else:
+            wrapped = Bug(
+                _("%(job)s: unexpected %(error)s.", job=subject, error=type(error).__name__),
+                hint=_("The technical details are on the job. Retry, or report them."),
+                fingerprint=f"{type(error).__name__}",
+            )
+        wrapped.__cause__ = error
+        return wrapped
+
+    @staticmethod
+    def _safe_trace(error):
+        """Return where a bug happened, without values: they may be personal data."""
+        cause = error.__cause__
+        if cause is None:
+            return False
+        frames = tb.extract_tb(cause.__traceback__)
+        lines = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+        return "\n".join([*lines, type(cause).__name__])

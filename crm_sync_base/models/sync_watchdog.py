@@ -1,0 +1,134 @@
+import logging
+from datetime import timedelta
+
+from odoo import _, api, models
+from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
+
+from ..lib import clock
+from ..lib.errors import LaneStalled
+
+_logger = logging.getLogger(__name__)
+
+LOOK_SECONDS = 60  # between two looks while work waits
+GRACE_SECONDS = 5  # a job may be due so long before it counts as overlooked
+STALL_SECONDS = 600  # nothing advances for so long: a person must know
+
+
+class SyncWatchdog(models.AbstractModel):
+    """Sees to it that what waits is picked up, and says so when it is not.
+
+    It looks only while work waits: every transaction that enqueues something arms it,
+    and it arms itself again until the queue is empty.
+    """
+
+    _name = "sync.watchdog"
+    _description = "Watchdog"
+
+    @api.model
+    def _arm(self, moment=None):
+        """Have the watchdog look at a moment, by default in about a minute.
+
+        Nothing is locked and nothing but the future is read, so that no business
+        transaction ever waits or fails because of it.
+        """
+        cron = self.env.ref("crm_sync_base.ir_cron_watchdog", raise_if_not_found=False)
+        if not cron:
+            return
+        moment = moment or clock.now() + timedelta(seconds=LOOK_SECONDS)
+        self.env.cr.execute(
+            """
+            INSERT INTO ir_cron_trigger (cron_id, call_at)
+            SELECT %(cron)s, date_trunc('second', %(moment)s::timestamp)
+             WHERE NOT EXISTS (
+                   SELECT 1 FROM ir_cron_trigger
+                    WHERE cron_id = %(cron)s
+                      AND call_at BETWEEN timezone('utc', now()) + interval '20 seconds' AND %(moment)s)
+            """,
+            {"cron": cron.id, "moment": moment},
+        )
+
+    @api.model
+    def _cron_watch(self):
+        """Repair what keeps work from being picked up; report what cannot be repaired."""
+        self._switch_crons_on()
+        self._recover_orphans()
+        self.env["sync.flow"]._ensure_polls()
+        due = self.env["sync.job"]._next_eta()
+        now = clock.now()
+        if due and due < now - timedelta(seconds=GRACE_SECONDS):
+            self.env["sync.lane"]._wake()
+        self._report(due, now)
+        if due or self.env["sync.job"].search_count([("state", "=", "running")], limit=1):
+            self._arm(max(due or now, now) + timedelta(seconds=LOOK_SECONDS))
+
+    @api.model
+    def _switch_crons_on(self):
+        """Odoo switches a scheduled action off that failed for days; ours go on."""
+        lanes = self.env["sync.lane"].search([("cron_id.active", "=", False)])
+        lanes.cron_id.active = True
+
+    @api.model
+    def _recover_orphans(self):
+        """Return running jobs of lanes that nobody runs: dead, switched off or deleted."""
+        Lane = self.env["sync.lane"].with_context(active_test=False)
+        Job = self.env["sync.job"]
+        for [lane] in Job._read_group([("state", "=", "running")], ["lane_id"]):
+            try:
+                with self.env.cr.savepoint():
+                    cron = lane.cron_id
+                    if not cron or cron.try_lock_for_update(allow_referencing=True):
+                        Job._recover(Lane.browse(lane.id))
+            except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+                _logger.debug("%s has just ended a run by itself", lane.name)
+
+    # === Report ===#
+
+    @api.model
+    def _report(self, due, now):
+        """Raise one exception for work that does not advance, or resolve it."""
+        error = self._stuck(now) or self._overlooked(due, now)
+        Exception_ = self.env["sync.exception"]
+        if error:
+            Exception_._raise(self.env["sync.flow"], self.env["sync.connection"], error)
+            return
+        Exception_.search(
+            [("error_code", "=", LaneStalled.code), ("state", "in", ("new", "acknowledged"))]
+        )._resolve_by_itself(_("Work advances again."))
+
+    def _stuck(self, now):
+        """Return an error when a lane has been at the same batch for too long."""
+        job = self.env["sync.job"].search(
+            [("state", "=", "running"), ("started_at", "<", now - timedelta(seconds=STALL_SECONDS))],
+            order="started_at",
+            limit=1,
+        )
+        if not job:
+            return None
+        return LaneStalled(
+            _(
+                "%(lane)s has been working on “%(job)s” for %(minutes)s minutes.",
+                lane=job.lane_id.name,
+                job=job.name,
+                minutes=int((now - job.started_at).total_seconds() // 60),
+            ),
+            hint=_(
+                "Look at the server log and at what the database waits for. Restarting the "
+                "server returns the job to the queue."
+            ),
+            fingerprint="stuck",
+        )
+
+    def _overlooked(self, due, now):
+        """Return an error when due work waits and no lane shows a sign of life."""
+        limit = now - timedelta(seconds=STALL_SECONDS)
+        beats = [lane.beat_at for lane in self.env["sync.lane"].search([]) if lane.beat_at]
+        if not due or due > limit or max(beats, default=limit) > limit:
+            return None
+        return LaneStalled(
+            _("Jobs have been due since %s (UTC) and no lane picks them up.", due.strftime("%H:%M")),
+            hint=_(
+                "Check that the server runs scheduled actions (max_cron_threads) and that at "
+                "least one lane is switched on, under Configuration, Lanes."
+            ),
+            fingerprint="overlooked",
+        )
