@@ -39,7 +39,8 @@ class TestWorker(unittest.TestCase):
         self.assertTrue(worker.lives(worker.identity()))
 
     def test_a_process_that_ended_does_not(self):
-        code = f"import sys; sys.path.insert(0, {worker.__file__.rpartition('/')[0]!r}); import worker; print(worker.identity())"
+        folder = worker.__file__.rpartition("/")[0]
+        code = f"import sys; sys.path.insert(0, {folder!r}); import worker; print(worker.identity())"
         ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         self.assertEqual(ended.stdout.count(":"), 2)
         self.assertFalse(worker.lives(ended.stdout.strip()))
