@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from .errors import SyncError
 
@@ -16,6 +17,9 @@ class Outcome:
     :param res_model: model and id of the Odoo record it was about.
     :param later: run again after so many seconds without counting as a failure
         (it waits for something else that is under way).
+    :param subject: the record as people know it, for whoever must look at a failure.
+    :param amount: what the record is worth, with an error: (`Decimal`, currency code).
+    :param document_token: the document that was fetched, encrypted, to be kept.
     :param depends_on: with `later`: the id of the job that must be done first.
     """
 
@@ -26,3 +30,6 @@ class Outcome:
     later: float | None = None
     depends_on: int | None = None
     mapping_id: int | None = None
+    document_token: str | None = None
+    subject: str = ""
+    amount: tuple[Decimal, str] | None = None

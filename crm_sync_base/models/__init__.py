@@ -14,6 +14,8 @@ from . import sync_run
 from . import sync_job
 from . import sync_job_queue
 from . import sync_job_result
+from . import sync_job_replay
+from . import sync_job_edit
 from . import sync_hold
 from . import sync_lane
 from . import sync_watchdog
@@ -23,6 +25,7 @@ from . import sync_handler
 from . import sync_handler_poll
 from . import sync_handler_step
 from . import sync_handler_inbound
+from . import sync_handler_stored
 from . import sync_handler_outbound
 from . import sync_outbox
 from . import sync_record_mixin

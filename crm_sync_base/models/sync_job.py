@@ -68,8 +68,11 @@ class SyncJob(models.Model):
     crashes = fields.Integer(readonly=True, help="How often its worker died while it ran.")
     started_at = fields.Datetime(readonly=True)
     done_at = fields.Datetime(readonly=True)
-    wait_seconds = fields.Float(compute="_compute_times", string="Waited (s)")
-    run_seconds = fields.Float(compute="_compute_times", string="Ran (s)")
+    wait_seconds = fields.Float(
+        string="Waited (s)", readonly=True, aggregator="avg",
+        help="From the moment it was due to its last start.",
+    )
+    run_seconds = fields.Float(string="Ran (s)", readonly=True, aggregator="avg")
     summary = fields.Char(string="Result", readonly=True)
 
     # === Failure ===#
@@ -93,6 +96,7 @@ class SyncJob(models.Model):
     _waiting_lane = models.Index("(lane_key) WHERE state = 'pending'")
     _unfinished = models.Index("(flow_id, state) WHERE state IN ('pending', 'running', 'failed')")
     _running = models.Index("(lane_id) WHERE state = 'running'")
+    _ended = models.Index("(done_at) WHERE done_at IS NOT NULL")
     _failed_key = models.Index("(idempotency_key) WHERE state = 'failed'")
     _record = models.Index("(model, res_id)")
 
@@ -125,12 +129,6 @@ class SyncJob(models.Model):
             "lane_stalled": _("Work is not picked up"),
             "bug": _("Unexpected error"),
         }
-
-    @api.depends("create_date", "started_at", "done_at")
-    def _compute_times(self):
-        for job in self:
-            job.wait_seconds = _seconds(job.create_date, job.started_at)
-            job.run_seconds = _seconds(job.started_at, job.done_at)
 
     @api.depends("state", "summary", "error_message")
     def _compute_outcome(self):
@@ -213,7 +211,3 @@ class SyncJob(models.Model):
         """Open the whole story that this job belongs to."""
         self.ensure_one()
         return self.env["sync.trace"]._action(self.correlation_id)
-
-
-def _seconds(start, end):
-    return (end - start).total_seconds() if start and end else 0.0

@@ -28,7 +28,7 @@ class SyncJobQueue(models.Model):
         :param specs: dictionaries with flow (a record or its `FlowFacts`), kind,
             idempotency_key, lane_key and name, and optionally priority, external_id, remote_object, model, res_id,
             payload, correlation_id, parent_id, run_id, replay_of_id, depends_on_id,
-            eta and step.
+            eta, step, and source with document_token for a job that carries its document.
         :return: for each spec `{"id", "correlation_id"}` of the job that will do it.
         """
         unique = {spec["idempotency_key"]: spec for spec in specs}
@@ -41,13 +41,17 @@ class SyncJobQueue(models.Model):
             INSERT INTO sync_job (name, kind, state, flow_id, connection_id, company_id, step_id,
                    run_id, idempotency_key, lane_key, priority, eta, depends_on_id, parent_id,
                    replay_of_id, coalesced, remote_object, external_id, model, res_id, payload,
-                   correlation_id, attempts, crashes, create_date, create_uid)
+                   correlation_id, attempts, crashes, create_date, create_uid, source,
+                   document_token)
             VALUES %s
             ON CONFLICT (idempotency_key) WHERE state = 'pending'
             DO UPDATE SET coalesced = sync_job.coalesced + 1,
                           eta = LEAST(sync_job.eta, EXCLUDED.eta),
                           priority = LEAST(sync_job.priority, EXCLUDED.priority),
-                          payload = COALESCE(EXCLUDED.payload, sync_job.payload)
+                          payload = COALESCE(EXCLUDED.payload, sync_job.payload),
+                          -- Whoever asks for it again may know of something newer.
+                          source = CASE WHEN EXCLUDED.replay_of_id = sync_job.replay_of_id
+                                        THEN sync_job.source END
             RETURNING idempotency_key, id, correlation_id
             """,
             [self._enqueue_row(spec, now) for spec in unique.values()],
@@ -90,6 +94,8 @@ class SyncJobQueue(models.Model):
             0,
             now,
             self.env.uid,
+            spec.get("source") or None,
+            spec.get("document_token") or None,
         )
 
     @api.model

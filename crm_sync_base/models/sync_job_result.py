@@ -47,15 +47,28 @@ class SyncJobResult(models.Model):
             UPDATE sync_job j
                SET state = 'done', done_at = v.done_at, summary = v.summary, error_code = NULL,
                    model = COALESCE(v.model, j.model), res_id = COALESCE(v.res_id, j.res_id),
-                   mapping_id = COALESCE(v.mapping_id, j.mapping_id)
-              FROM (VALUES %s) AS v (id, done_at, summary, model, res_id, mapping_id)
+                   mapping_id = COALESCE(v.mapping_id, j.mapping_id),
+                   document_token = COALESCE(v.document_token, j.document_token),
+                   wait_seconds = GREATEST(
+                       0, EXTRACT(EPOCH FROM j.started_at - GREATEST(j.eta, j.create_date))),
+                   run_seconds = EXTRACT(EPOCH FROM v.done_at - j.started_at)
+              FROM (VALUES %s)
+                AS v (id, done_at, summary, model, res_id, mapping_id, document_token)
              WHERE j.id = v.id
             """,
             [
-                (job.id, now, out.summary, out.res_model, out.res_id, out.mapping_id)
+                (
+                    job.id,
+                    now,
+                    out.summary,
+                    out.res_model,
+                    out.res_id,
+                    out.mapping_id,
+                    out.document_token,
+                )
                 for job, out in pairs
             ],
-            template="(%s, %s::timestamp, %s, %s, %s::int, %s::int)",
+            template="(%s, %s::timestamp, %s, %s, %s::int, %s::int, %s)",
             page_size=1000,
         )
         jobs = self.browse([job.id for job, _outcome in pairs])
@@ -90,6 +103,8 @@ class SyncJobResult(models.Model):
         }
         if outcome is not None and outcome.mapping_id:
             vals["mapping_id"] = outcome.mapping_id
+        if outcome is not None and outcome.document_token:
+            vals["document_token"] = outcome.document_token
         self.write(vals)
         decision = decide(error, self.attempts, self.flow_id._retry_policy())
         if error.recovery is Recovery.HOLD:
@@ -101,10 +116,21 @@ class SyncJobResult(models.Model):
                 self.connection_id._pause_on_auth(error)
                 self.env["sync.exception"]._raise_for_connection(self.connection_id, error)
             return
-        self.write({"state": "failed", "done_at": clock.now()})
+        now = clock.now()
+        self.write({"state": "failed", "done_at": now, **self._timings(now)})
         self._follow_poll()
         self.exception_id = self.env["sync.exception"]._raise_for_job(self, error)
         self._replace_failed([self.idempotency_key], _("Failed again later"))
+
+    def _timings(self, now):
+        """Return how long a job was due before it started, and how long it ran."""
+        if not self.started_at:
+            return {}
+        due = max(self.eta, self.create_date)
+        return {
+            "wait_seconds": max(0.0, (self.started_at - due).total_seconds()),
+            "run_seconds": (now - self.started_at).total_seconds(),
+        }
 
     def _follow_poll(self):
         """A poll that is over, well or badly, is followed by the next one in due time."""

@@ -1,0 +1,335 @@
+from odoo import _, api, fields, models
+from odoo.exceptions import AccessError, UserError, ValidationError
+
+from ..lib import clock, documents
+from ..lib.documents import EditProblem
+from ..lib.errors import DataInvalid
+from ..lib.vault import VaultError
+
+#: what a job works from; whatever is not "current" carries its document along
+SOURCES = [
+    ("current", "Current State"),  # fetched when the job runs
+    ("stored", "Stored Document"),  # as another job had fetched it
+    ("edited", "Edited Document"),  # as a person corrected it
+]
+CARRIED = ("stored", "edited")
+REPLAYABLE = ("done", "failed", "cancelled")
+#: a poll walks on from its cursor; running it again brings nothing back
+NEVER_REPLAYED = ("poll",)
+
+
+class SyncJobReplay(models.Model):
+    """The job ledger looked back upon: documents that were fetched, replays, edits."""
+
+    _inherit = "sync.job"
+
+    source = fields.Selection(SOURCES, string="Works From", readonly=True)
+    document_token = fields.Text(
+        readonly=True,
+        prefetch=False,
+        groups="base.group_system",
+        help="The document as it was fetched, encrypted.",
+    )
+    has_document = fields.Boolean(
+        string="Document Stored", compute="_compute_has_document", search="_search_has_document"
+    )
+    replay_ids = fields.One2many("sync.job", "replay_of_id", string="Replays", readonly=True)
+    replay_count = fields.Integer(compute="_compute_replay_count")
+    original_outcome = fields.Char(
+        related="replay_of_id.outcome", string="Before the Replay",
+        help="What the job that is replayed came to: compare it with this one's result.",
+    )
+    edit_ids = fields.One2many("sync.job.edit", "job_id", string="Edits", readonly=True)
+    retry_edit_ids = fields.One2many(
+        "sync.job.edit", "retry_id", string="Made by This Edit", readonly=True
+    )
+
+    _replay_of = models.Index("(replay_of_id) WHERE replay_of_id IS NOT NULL")
+
+    # === Computes ===#
+
+    def _compute_has_document(self):
+        self.flush_recordset(["document_token"])
+        self.env.cr.execute(
+            "SELECT id FROM sync_job WHERE id = ANY(%s) AND document_token IS NOT NULL",
+            [list(filter(None, self._origin.ids))],
+        )
+        stored = {row[0] for row in self.env.cr.fetchall()}
+        for job in self:
+            job.has_document = job._origin.id in stored
+
+    def _search_has_document(self, operator, value):
+        if operator != "in":
+            return NotImplemented
+        return [("document_token", "!=" if True in value else "=", False)]
+
+    def _compute_replay_count(self):
+        counts = dict(
+            self._read_group([("replay_of_id", "in", self.ids)], ["replay_of_id"], ["__count"])
+        )
+        for job in self:
+            job.replay_count = counts.get(job, 0)
+
+    # === Documents ===#
+
+    def _document(self):
+        """Return the document that this job carries or had fetched.
+
+        :raises DataInvalid: when there is none, or no configured key opens it.
+        """
+        self.ensure_one()
+        token = self.sudo().document_token
+        if not token:
+            raise DataInvalid(
+                _("%s: no document is stored.", self.name),
+                hint=_("Replay it from the current state at the other system."),
+            )
+        try:
+            return documents.load(self.env["sync.connection"]._vault().decrypt(token))
+        except VaultError:
+            raise DataInvalid(
+                _("%s: no configured key opens the stored document.", self.name),
+                hint=_("Replay it from the current state, or configure the old key, too."),
+            ) from None
+
+    @api.model
+    def _document_as_token(self, document):
+        """Return the encrypted form of a document, or None when it cannot be kept."""
+        text = documents.dump(document)
+        return text and self.env["sync.connection"]._vault().encrypt(text)
+
+    def _document_as_of(self):
+        """Return until when the carried document was the newest thing known of its record.
+
+        Only asked where the provider has no versions to compare.
+        """
+        self.ensure_one()
+        job = self
+        while job.source == "stored" and job.replay_of_id:
+            job = job.replay_of_id
+        # An edit is as old as the person's decision, whenever it ran.
+        return job.done_at if job.source not in CARRIED and job.done_at else job.create_date
+
+    # === Replay ===#
+
+    def _replay(self, source="current", run=None, priority=None):
+        """Run the work of these jobs again, as new jobs linked to them.
+
+        The idempotency keys are those of the originals: work that is waiting already
+        is only counted, and what was done once is found done. A job without a stored
+        document is always replayed from the current state.
+
+        :param source: "current" or "stored".
+        :param run: the run that the new jobs belong to.
+        :param priority: smallest number that the new jobs may have.
+        :return: the new jobs; fewer than these when others cover some.
+        :raises AccessError: for who may not work on jobs; enqueueing itself asks nobody.
+        """
+        self.check_access("write")
+        again = self.filtered(lambda job: job._may_be_replayed()).sorted("id")
+        specs = [job._replay_spec() for job in again]
+        for job, spec in zip(again, specs, strict=True):
+            spec["run_id"] = run.id if run else False
+            spec["priority"] = max(spec["priority"], priority or 0)
+            if source == "stored" and job.has_document:
+                spec.update(source="stored", document_token=job.sudo().document_token)
+        found = self.browse({job["id"] for job in self._enqueue(specs)})
+        found.invalidate_recordset()
+        return found.filtered(lambda job: job.replay_of_id in again)
+
+    def _may_be_replayed(self):
+        return self.state in REPLAYABLE and self.kind not in NEVER_REPLAYED
+
+    def action_replay(self):
+        """Replay this one job from the current state and show the new one."""
+        return self._action_replay_one("current")
+
+    def action_replay_stored(self):
+        """Replay this one job from its stored document and show the new one."""
+        return self._action_replay_one("stored")
+
+    def _action_replay_one(self, source):
+        self.ensure_one()
+        if not self._may_be_replayed():
+            raise UserError(
+                _("%s: only what has ended can be replayed, and not a look for changes.", self.name)
+            )
+        replay = self._replay(source)
+        if not replay:
+            return self._notice(_("%s waits to be run already; that job does it.", self.name))
+        return replay._action_form()
+
+    def action_open_replay_wizard(self):
+        """Ask how to replay the selection, or everything that the filter shows."""
+        return self.env["sync.replay.wizard"]._action_for_selection()
+
+    def action_open_replays(self):
+        """Open the jobs that replayed this one."""
+        self.ensure_one()
+        if len(self.replay_ids) == 1:
+            return self.replay_ids._action_form()
+        action = self.env["ir.actions.act_window"]._for_xml_id("crm_sync_base.action_sync_job")
+        return dict(action, domain=[("replay_of_id", "=", self.id)], context={}, name=_("Replays"))
+
+    def action_run_now(self):
+        """Let waiting jobs run as soon as possible, whatever their planned time.
+
+        :raises AccessError: for who may not work on jobs.
+        """
+        self.check_access("write")
+        waiting = self.filtered(lambda job: job.state == "pending")
+        waiting.write({"eta": clock.now()})
+        self.env["sync.lane"]._wake()
+        return self._notice(_("%s jobs run as soon as a lane is free.", len(waiting)))
+
+    def _action_form(self):
+        return {
+            "type": "ir.actions.act_window",
+            "res_model": self._name,
+            "res_id": self.id,
+            "view_mode": "form",
+            "views": [(False, "form")],
+        }
+
+    @staticmethod
+    def _notice(message):
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {"type": "info", "message": message},
+        }
+
+    # === Edit and retry ===#
+
+    def action_edit_payload(self):
+        """Open the dialog in which the stored document is corrected."""
+        self._check_may_edit()
+        return {
+            "type": "ir.actions.client",
+            "tag": "crm_sync_edit_payload",
+            "name": _("Edit and Retry"),
+            "params": {"job_id": self.id},
+        }
+
+    def _check_may_edit(self):
+        """Documents hold personal data: they are shown to who may correct them only."""
+        self.ensure_one()
+        if not self.env.user.has_group("crm_sync_base.group_sync_operator"):
+            raise AccessError(_("Only operators may see and edit stored documents."))
+        self.check_access("write")
+        if self.state not in REPLAYABLE or self.kind != "record":
+            raise UserError(_("%s: only what has ended can be edited and retried.", self.name))
+
+    def get_editable_document(self):
+        """Return the stored document for the dialog, secrets masked.
+
+        :return: `{"name", "version", "message", "hint", "text", "fields"}`; `text` is
+            JSON, `fields` are `{"pointer", "path", "label", "value", "kind", "locked",
+            "mapped"}` with what the mapping reads first, missing places included.
+        :raises AccessError: for anybody below operators.
+        """
+        self._check_may_edit()
+        document = self._editable_document()
+        data = documents.veiled(document.data)
+        return {
+            "name": self.name,
+            "version": document.version,
+            "message": self.error_message or "",
+            "hint": self.error_hint or "",
+            "text": documents.to_json(data, indent=2),
+            "fields": self._editable_fields(data),
+        }
+
+    def _editable_document(self):
+        try:
+            return self._document()
+        except DataInvalid as error:
+            raise UserError(f"{error.message}\n{error.hint}") from None
+
+    def _editable_fields(self, data):
+        labels = self._mapped_labels()
+        present = list(documents.leaves(data))
+        known = {leaf.path for leaf in present}
+        absent = [
+            documents.Leaf(documents.pointer_of(path.split(".")), documents.ABSENT)
+            for path in labels
+            if path not in known and not any(other.startswith(f"{path}.") for other in known)
+        ]
+        rows = [self._editable_field(leaf, labels) for leaf in [*present, *absent]]
+        return sorted(rows, key=lambda row: not row["mapped"])  # stable: the rest keeps its order
+
+    def _mapped_labels(self):
+        """Return `{remote path: label}` of what the flow's mapping reads."""
+        rules = self.flow_id.sudo().mapping_id.rule_ids
+        return {
+            rule.remote_path: rule._label()
+            for rule in rules
+            if rule.remote_path and not rule.parent_id and rule.direction != "outbound"
+        }
+
+    @staticmethod
+    def _editable_field(leaf, labels):
+        kind = "boolean" if isinstance(leaf.value, bool) else "text"
+        return {
+            "pointer": leaf.pointer,
+            "path": leaf.path,
+            "label": labels.get(leaf.path) or "",
+            "value": documents.shown(leaf.value),
+            "kind": kind,
+            "locked": leaf.value == documents.MASK,
+            "absent": leaf.value is documents.ABSENT,
+            "mapped": leaf.path in labels,
+        }
+
+    def retry_edited(self, reason, texts=None, text=None):
+        """Run this job again with a corrected document; the correction is recorded.
+
+        :param reason: why, in the person's words.
+        :param texts: `{pointer: what was typed}`, or
+        :param text: the whole document as JSON.
+        :return: the action that opens the new job.
+        :raises UserError: when nothing was changed, a value cannot be used, or newer
+            work of the same record waits already.
+        """
+        self._check_may_edit()
+        if not (reason or "").strip():
+            raise ValidationError(_("Say why the document is changed."))
+        document = self._editable_document()
+        data = self._edited_data(document.data, texts, text)
+        values = documents.differences(document.data, data)
+        if not values:
+            raise UserError(_("Nothing was changed."))
+        retry = self._enqueue_edited(document, data)
+        self.env["sync.job.edit"]._record(self, retry, values, reason.strip())
+        return retry._action_form()
+
+    @staticmethod
+    def _edited_data(data, texts, text):
+        try:
+            if text is None:
+                return documents.edited(data, texts or {})
+            edited = documents.unveiled(documents.from_json(text), data)
+            if not isinstance(edited, dict):
+                raise EditProblem(_("a document is a JSON object"))
+        except EditProblem as problem:
+            raise UserError(_("This cannot be used: %s", problem)) from None
+        return edited
+
+    def _enqueue_edited(self, document, data):
+        edited = documents.Document(
+            document.external_id,
+            data,
+            documents.edited_version(document.version, clock.now()),
+        )
+        spec = dict(
+            self._replay_spec(), source="edited", document_token=self._document_as_token(edited)
+        )
+        [found] = self._enqueue([spec])
+        retry = self.browse(found["id"])
+        retry.invalidate_recordset()
+        if retry.replay_of_id != self or retry.source != "edited":
+            raise UserError(
+                _("A newer job of %s waits to be run. Let it run first: it may bring what is "
+                  "missing.", self.name)
+            )
+        return retry
