@@ -29,6 +29,9 @@ SUPERUSER = "postgres"
 #: does not mistake our own server for one that the user named.
 EMBEDDED = "Q2C_POSTGRES_EMBEDDED"
 
+#: A socket's path may have 107 characters at most, its file's name included.
+_LONGEST_SOCKET = 85
+
 _VARIABLES = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGUSER", "PGSERVICE")
 
 #: A crash of the server loses nothing (every commit reaches the kernel); only a
@@ -74,8 +77,8 @@ def environment() -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class _Layout:
-    """Folders of the embedded server and the account it runs as."""
+class Layout:
+    """Folders of an embedded server and the account it runs as."""
 
     account: str
     binaries: Path
@@ -112,7 +115,7 @@ def _has_passwd_entry() -> bool:
 
 
 @cache
-def _layout() -> _Layout:
+def _layout() -> Layout:
     """Decide where the embedded server lives.
 
     It lives below ``.q2c``, unless its account may not enter there (a clone in
@@ -125,10 +128,22 @@ def _layout() -> _Layout:
         home = Path("/var/lib") / f"q2c-{paths.TAG}"
         binaries = _copied_programs(packaged, home)
     socket = home / "run"
-    # A socket's path may have 107 characters at most.
-    if len(str(socket)) > 85:
+    if len(str(socket)) > _LONGEST_SOCKET:
         socket = Path(tempfile.gettempdir()) / f"q2c-{paths.TAG}"
-    return _Layout(account, binaries, home, socket)
+    return Layout(account, binaries, home, socket)
+
+
+def further_layout(name: str) -> Layout:
+    """Where a second embedded server may live, for who must restart or kill one.
+
+    Same programs and account, folders of its own beside those of the first.
+    """
+    first = _layout()
+    home = first.home.with_name(f"{first.home.name}-{name}")
+    socket = home / "run"
+    if len(str(socket)) > _LONGEST_SOCKET:
+        socket = Path(tempfile.gettempdir()) / f"q2c-{paths.TAG}-{name}"
+    return Layout(first.account, first.binaries, home, socket)
 
 
 def is_installed() -> bool:
@@ -207,7 +222,7 @@ def ensure() -> None:
     layout = _layout()
     if not (layout.data / "PG_VERSION").exists():
         with step("Creating the embedded PostgreSQL"):
-            _initialise(layout)
+            initialise(layout)
     if not is_running():
         with step("Starting the embedded PostgreSQL"):
             start()
@@ -223,8 +238,8 @@ def _check_external() -> None:
                       "As a superuser: ALTER ROLE <user> CREATEDB")
 
 
-def _initialise(layout: _Layout) -> None:
-    """Make the cluster beside its final place and move it there when complete."""
+def initialise(layout: Layout) -> None:
+    """Make a cluster beside its final place and move it there when complete."""
     shell.need_space(paths.STATE, 1.5)
     temporary = layout.home / "data.tmp"
     shutil.rmtree(temporary, ignore_errors=True)

@@ -1,5 +1,7 @@
 """The admin API under ``/_admin``: health, reset, seed, clock, faults, call and webhook logs."""
 
+import json
+
 from aiohttp import web
 
 from .faults import FaultError
@@ -33,6 +35,7 @@ def routes(ctx, vendors):
         web.get("/_admin/credentials", admin.credentials),
         web.post("/_admin/reset", admin.reset),
         web.post("/_admin/seed", admin.seed),
+        web.get("/_admin/documents", admin.documents),
         web.get("/_admin/clock", admin.get_clock),
         web.post("/_admin/clock", admin.set_clock),
         web.get("/_admin/faults", admin.list_faults),
@@ -101,6 +104,17 @@ class Admin:
             _bad(f"unknown profile {profile!r}; known: {list(PROFILES)}")
         seed(self.ctx, self.vendors, profile, vendor=vendor)
         return web.json_response({"seeded": profile, "vendor": vendor})
+
+    async def documents(self, request):
+        """Return all documents of a ``?kind=`` (``salesforce/Account``) as they are stored.
+
+        For who must compare everything; decimal numbers come as text.
+        """
+        kind = request.query.get("kind", "")
+        if not kind or kind.startswith("_"):
+            _bad("kind is missing; health names them")
+        text = json.dumps({"documents": self.ctx.store.scan(kind)}, default=str)
+        return web.Response(text=text, content_type="application/json")
 
     async def get_clock(self, request):
         """Return the sandbox's time."""

@@ -20,6 +20,14 @@ def test_health_lists_vendors(sandbox):
     assert health["status"] == "ok" and "salesforce" in health["vendors"]
 
 
+def test_documents_are_listed_by_kind_but_not_the_sandbox_s_own(sandbox):
+    fresh = sandbox.admin("GET", "documents?kind=salesforce/Organization")["documents"]
+    assert [document["Id"][:3] for document in fresh] == ["00D"]
+    for kind in ("", "_secrets/keys"):
+        with pytest.raises(AssertionError, match="400"):
+            sandbox.admin("GET", f"documents?kind={kind}")
+
+
 def test_calls_are_logged_and_counted(sandbox, get):
     since = sandbox.calls()["last_seq"]
     get()
