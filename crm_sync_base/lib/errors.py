@@ -31,6 +31,8 @@ class SyncError(Exception):
     :param retry_after: seconds to wait at least, when the vendor said so.
     :param fingerprint: groups equal causes on the exception desk; by default
         the message itself.
+    :param remedies: `lib.remedy.Remedy` of each problem that has one: what the desk
+        offers as a button.
     """
 
     code = "bug"  #: stored on jobs and exceptions, shown in filters
@@ -45,6 +47,7 @@ class SyncError(Exception):
         problems: tuple[str, ...] | list[str] = (),
         retry_after: float | None = None,
         fingerprint: str | None = None,
+        remedies: tuple = (),
     ):
         super().__init__(message)
         self.message = message
@@ -52,6 +55,7 @@ class SyncError(Exception):
         self.problems = tuple(problems)
         self.retry_after = retry_after
         self.fingerprint = fingerprint or message
+        self.remedies = tuple(remedies)
 
     def __str__(self) -> str:
         return self.message

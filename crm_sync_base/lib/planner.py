@@ -8,13 +8,14 @@ to `resolve`; `difference` then says what would change.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 from . import paths
 from .errors import DataInvalid, MappingMissing, NotReady, SyncError
+from .remedy import MAP, Remedy, once
 from .transforms import INBOUND, Context, Lookup, Reference, TransformProblem
 
 
@@ -28,6 +29,7 @@ class Rule:
     transform: str = "direct"
     argument: str = ""
     value_map: dict[str, Any] | None = None
+    map_id: int = 0  #: id of the value map, for the one who must complete it
     required: bool = False
     policy: str = "always"  #: always | create_only | fill_empty | protected
     is_key: bool = False  #: identifies an existing record that is not bound yet
@@ -50,6 +52,7 @@ class Problem:
 
     message: str
     code: str = "not_ready"
+    remedy: Remedy | None = None  #: what solves it, where that is known
 
 
 @dataclass(slots=True)
@@ -130,7 +133,7 @@ def _evaluate_rule(rule, document, values, problems, prefix) -> None:
         if rule.cast and isinstance(value, str):
             value = INBOUND[rule.cast](value, context)
     except TransformProblem as problem:
-        problems.append(Problem(f"{prefix}{problem}", problem.code))
+        problems.append(Problem(f"{prefix}{problem}", problem.code, _remedy(rule, raw, problem)))
         return
     if value in (None, "") and rule.required:
         problems.append(Problem(f"{prefix}{rule.label} is empty"))
@@ -144,6 +147,13 @@ def _evaluate_rule(rule, document, values, problems, prefix) -> None:
     values[rule.target] = value
 
 
+def _remedy(rule: Rule, raw: Any, problem: TransformProblem) -> Remedy | None:
+    """Return the line that a value map lacks."""
+    if problem.code != "mapping_missing" or not rule.map_id:
+        return None
+    return Remedy(MAP, rule.label, rule.comodel, value=str(raw).strip(), map_id=rule.map_id)
+
+
 def _ids(value: Any) -> tuple[int, ...]:
     return tuple(value) if isinstance(value, (list, tuple)) else (value,)
 
@@ -155,6 +165,7 @@ class Found:
     res_id: Any = None  #: an id, or a stand-in for a record that will be created
     problem: str = ""
     code: str = "mapping_missing"
+    remedy: Remedy | None = None
 
 
 def resolve(draft: Draft, answers: dict[Any, Found]) -> None:
@@ -169,15 +180,20 @@ def resolve(draft: Draft, answers: dict[Any, Found]) -> None:
             found = answers[value.target]
             if found.res_id is None:
                 holder[name] = None
-                draft.problems.append(Problem(f"{value.rule.label}: {found.problem}", found.code))
+                remedy = found.remedy and replace(found.remedy, label=value.rule.label)
+                message = f"{value.rule.label}: {found.problem}"
+                draft.problems.append(Problem(message, found.code, remedy))
             else:
                 holder[name] = (found.res_id,) if value.rule.is_many else found.res_id
 
 
-def to_error(problems: list[Problem], subject: str) -> SyncError:
+def to_error(
+    problems: list[Problem], subject: str, remedies: Iterable[Remedy] = ()
+) -> SyncError:
     """Return the one error that names all problems of a document.
 
     :param subject: the record as people know it.
+    :param remedies: of problems that come without theirs.
     """
     unique = list(dict.fromkeys(problems))
     codes = {problem.code for problem in unique}
@@ -193,6 +209,7 @@ def to_error(problems: list[Problem], subject: str) -> SyncError:
         problems=texts,
         hint="Complete the record at its source or add the missing mapping, then retry.",
         fingerprint="|".join(sorted(texts)),
+        remedies=once([*remedies, *(problem.remedy for problem in unique)]),
     )
 
 

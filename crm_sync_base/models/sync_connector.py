@@ -158,6 +158,14 @@ class SyncConnector(models.AbstractModel):
         """Return what people call the record of a document, without an id."""
         return ""
 
+    def _amount(self, connection, object_name, document: Document):
+        """Return the money that waits when a document cannot be synchronised.
+
+        :return: (`Decimal`, ISO 4217 code), or None when it has no value of its own.
+            What cannot be read may raise `ValueError`, `ArithmeticError` or `SyncError`.
+        """
+        return None
+
     def _record_url(self, connection, object_name, external_id):
         """Return where a person can open the remote record, or False."""
         return False

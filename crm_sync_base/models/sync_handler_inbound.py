@@ -6,10 +6,11 @@ from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
 from ..lib import planner
 from ..lib.declarations import Document
-from ..lib.errors import NotReady, RemoteGone, Transient
+from ..lib.errors import NotReady, RemoteGone, SyncError, Transient
 from ..lib.fingerprint import fingerprint
 from ..lib.outcome import Outcome
 from ..lib.planner import Found, Problem
+from ..lib.remedy import CHOOSE, IDENTIFY, OPEN, Remedy
 from ..lib.scope import matches
 from ..lib.transforms import Reference
 
@@ -106,9 +107,12 @@ class SyncHandlerInbound(models.AbstractModel):
     def _fetch(self, flow, units):
         """Read the current documents, prerequisites not included."""
         flow.connection_id._assert_live()
-        documents = self._read_documents(flow, [unit.external_id for unit in units])
+        carried = self._carried_documents(units)
+        documents = self._read_documents(
+            flow, [unit.external_id for unit in units if unit not in carried]
+        )
         for unit in units:
-            unit.document = documents.get(unit.external_id)
+            unit.document = carried.get(unit) or documents.get(unit.external_id)
 
     def _read_documents(self, flow, external_ids):
         connector = flow._connector()
@@ -173,7 +177,25 @@ class SyncHandlerInbound(models.AbstractModel):
             res_model=flow.model if unit.record else None,
             res_id=unit.record.id if unit.record else None,
             mapping_id=flow.mapping_id.id or None,
+            document_token=self._document_to_keep(unit),
+            subject=self._subject(unit) if unit.error else "",
+            amount=self._worth(unit) if unit.error else None,
         )
+
+    def _worth(self, unit):
+        """Return what a document is worth, (`Decimal`, currency code) or None.
+
+        It failed already: what makes no sense in it must not get in the way.
+        """
+        if not isinstance(unit.document, Document) or unit.document.deleted:
+            return None
+        flow = unit.flow
+        try:
+            return flow._connector()._amount(
+                flow.connection_id, flow.remote_object, unit.document
+            )
+        except (ArithmeticError, LookupError, TypeError, ValueError, SyncError):
+            return None
 
     def _page_outcome(self, flow, job, units):
         failed = [unit.external_id for unit in units if unit.error]
@@ -233,7 +255,7 @@ class SyncHandlerInbound(models.AbstractModel):
         document, binding = unit.document, unit.binding
         if document is None or document.deleted:
             self._on_deleted(flow, unit)
-        elif binding and binding.version and document.version and document.version < binding.version:
+        elif self._is_superseded(unit):
             unit.summary = _("Older than what is known; nothing to do")
         elif not binding and not flow._may_create(as_prerequisite):
             unit.summary = _("Not needed in Odoo yet; nothing to do")
@@ -261,6 +283,7 @@ class SyncHandlerInbound(models.AbstractModel):
                 unit.error = RemoteGone(
                     _("%s was deleted in Odoo but still exists at the provider.", self._subject(unit)),
                     hint=_("Restore it in Odoo, or delete its binding to create it anew."),
+                    remedies=[Remedy(OPEN, model="sync.binding", res_id=unit.binding.id)],
                 )
 
     def _skip_unchanged(self, units):
@@ -374,7 +397,9 @@ class SyncHandlerInbound(models.AbstractModel):
                 field=field,
                 value=lookup.value,
             )
-        return Found(problem=problem)
+        kind = CHOOSE if ids else IDENTIFY
+        remedy = Remedy(kind, model=model, field=lookup.field, value=lookup.value)
+        return Found(problem=problem, remedy=remedy)
 
     # --- Matching ---
 
@@ -408,7 +433,14 @@ class SyncHandlerInbound(models.AbstractModel):
                         "%(count)s Odoo records have the same %(field)s: decide which one it is",
                         count=len(records),
                         field=rule.label,
-                    )
+                    ),
+                    remedy=Remedy(
+                        CHOOSE,
+                        rule.label,
+                        records[0]._name,
+                        rule.target,
+                        str(records[0][rule.target]),
+                    ),
                 )
             )
 
@@ -468,15 +500,19 @@ class SyncHandlerInbound(models.AbstractModel):
             )
             return
         problems = list(unit.error.problems) if unit.error else []
+        remedies = list(unit.error.remedies) if unit.error else []
         blocked = False
         for need in unit.needs:
             self._settle_needs(need, (*path, unit))
             if need.error:
                 blocked = True
                 problems += [p for p in need.error.problems or (need.error.message,) if p not in problems]
+                remedies += need.error.remedies
         if blocked:
             unit.needs = []
-            unit.error = planner.to_error([Problem(text) for text in problems], self._subject(unit))
+            unit.error = planner.to_error(
+                [Problem(text) for text in problems], self._subject(unit), remedies
+            )
 
     # === Apply ===#
 

@@ -146,6 +146,7 @@ class SyncMappingRule(models.Model):
             transform="direct" if lines else self.transform,
             argument=self.argument or "",
             value_map=self.value_map_id._counterparts() if self.value_map_id else None,
+            map_id=self.value_map_id.id or 0,
             required=self.required,
             policy=self.policy,
             is_key=self.is_key,
