@@ -13,3 +13,6 @@ from . import test_overview
 from . import test_lib_alarm
 from . import test_watchdog
 from . import test_hold
+from . import test_lib_meter
+from . import test_lib_breaker
+from . import test_lib_budget
