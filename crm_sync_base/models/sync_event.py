@@ -1,11 +1,24 @@
+import json
 import uuid
-from datetime import datetime, timezone
+from datetime import timedelta
 
 from odoo import _, api, fields, models
+from odoo.exceptions import UserError
 
-from ..lib import masking
+from ..lib import clock, masking
 from ..lib.declarations import VERDICTS
 from ..lib.vault import VaultError
+from .sync_job_replay import REPLAYABLE
+
+#: of changes that a poll found although webhooks normally bring them
+GAPS = [
+    ("missed", "Missed"),  # no webhook has brought it so far
+    ("late", "Late"),  # a webhook brought it after the poll
+]
+LATE_HOURS = 1  # a webhook that does not say when it happened may be so late
+WEBHOOK_DAYS = 30  # an object without a webhook for so long is not expected to have any
+GAP_MARGIN = 10  # minutes before the previous look in which a webhook may have come
+REPLAY_DEPTH = 20  # replays of replays that are followed
 
 
 class SyncEvent(models.Model):
@@ -30,23 +43,56 @@ class SyncEvent(models.Model):
         list(VERDICTS.items()), default="accepted", required=True, readonly=True
     )
     reason = fields.Char(readonly=True)
+    http_status = fields.Integer(
+        string="Answer", readonly=True, aggregator=None, help="HTTP status that its webhook was answered with."
+    )
     occurred_at = fields.Datetime(readonly=True, help="When it happened, says the provider.")
     received_at = fields.Datetime(readonly=True, index=True)
-    delivery_count = fields.Integer(default=1, readonly=True)
+    delivery_count = fields.Integer(string="Deliveries", default=1, readonly=True)
+    duplicate_count = fields.Integer(
+        string="Suppressed Duplicates", readonly=True,
+        help="Further deliveries of the same event: counted, without any effect.",
+    )
+    last_received_at = fields.Datetime(
+        string="Last Duplicate", readonly=True, help="When it was delivered once more."
+    )
+    gap = fields.Selection(
+        GAPS,
+        readonly=True,
+        help="Missed: looking for changes found it, although webhooks normally bring changes "
+        "of this object. Late: a webhook brought it, after it had been found.",
+    )
     remote_address = fields.Char(readonly=True)
+    headers = fields.Json(readonly=True, groups="base.group_system")
+    header_text = fields.Text(
+        string="Headers", compute="_compute_header_text", exportable=False,
+        groups="crm_sync_base.group_sync_operator,crm_sync_base.group_sync_auditor",
+        help="Signatures and credentials are masked.",
+    )
+    delivery = fields.Char(
+        readonly=True, help="Events of one delivery share it; the first of them keeps the content."
+    )
     payload_token = fields.Text(readonly=True, groups="base.group_system")
     payload = fields.Text(compute="_compute_payload", help="Secrets and personal data are masked.")
     job_id = fields.Many2one("sync.job", readonly=True, ondelete="set null", index=True)
+    job_count = fields.Integer(compute="_compute_job_count")
     correlation_id = fields.Char(readonly=True, index=True)
 
     _source_unique = models.UniqueIndex(
         "(connection_id, source_id)", "This event was received already."
     )
 
+    _delivery = models.Index("(delivery) WHERE delivery IS NOT NULL")
+    _gaps = models.Index("(connection_id, remote_object, external_id) WHERE gap IS NOT NULL")
+    _refused = models.Index("(received_at) WHERE verdict <> 'accepted'")
+
+    # === Computes ===#
+
     def _compute_payload(self):
         vault = None
+        tokens = self._tokens()
         for event in self:
-            token = event.sudo().payload_token
+            token = tokens.get(event)
             if not token:
                 event.payload = False
                 continue
@@ -55,6 +101,48 @@ class SyncEvent(models.Model):
                 event.payload = masking.mask_text(vault.decrypt(token))
             except VaultError as error:
                 event.payload = _("The payload cannot be read: %s", error)
+
+    def _tokens(self):
+        """Return `{event: encrypted content of its delivery}`, where there is any."""
+        first = {}
+        shared = list(filter(None, self.mapped("delivery")))
+        if shared:
+            for event in self.sudo().search(
+                [("delivery", "in", shared), ("payload_token", "!=", False)]
+            ):
+                first[event.delivery] = event.payload_token
+        return {
+            event: event.sudo().payload_token or first.get(event.delivery) for event in self
+        }
+
+    @api.depends("headers")
+    def _compute_header_text(self):
+        for event in self:
+            headers = event.sudo().headers or {}
+            event.header_text = "\n".join(f"{name}: {value}" for name, value in headers.items())
+
+    def _compute_job_count(self):
+        for event in self:
+            event.job_count = len(event._jobs()) if event.job_id else 0
+
+    def _jobs(self):
+        """Return the jobs that the events led to: their first jobs, replays and steps."""
+        found = layer = self.job_id
+        for _level in range(REPLAY_DEPTH):
+            layer = self.env["sync.job"].search(
+                [
+                    "|",
+                    ("replay_of_id", "in", layer.ids),
+                    ("parent_id", "in", layer.ids),
+                    ("id", "not in", found.ids),
+                ]
+            )
+            if not layer:
+                break
+            found |= layer
+        return found
+
+    # === Engine ===#
 
     @api.model
     def _store_refused(self, connection, request, receipt):
@@ -67,7 +155,9 @@ class SyncEvent(models.Model):
                     "source_id": f"refused:{uuid.uuid4().hex}",
                     "verdict": receipt.verdict,
                     "reason": receipt.reason,
+                    "http_status": receipt.http_status,
                     "payload_token": self.env["sync.connection"]._vault().encrypt(body),
+                    "headers": json.dumps(masking.mask_headers(request.headers)),
                     "remote_address": request.remote_address,
                 }
             ],
@@ -84,6 +174,8 @@ class SyncEvent(models.Model):
         fresh = [note for note in receipt.notifications if note.source_id not in known]
         fresh = list({note.source_id: note for note in fresh}.values())
         jobs = self.env["sync.job"]._enqueue_notifications(connection, fresh)
+        delivery = uuid.uuid4().hex if len(fresh) > 1 else None
+        headers = json.dumps(masking.mask_headers(request.headers)) if fresh else None
         self._insert(
             connection,
             [
@@ -93,8 +185,11 @@ class SyncEvent(models.Model):
                     "remote_object": note.remote_object or None,
                     "external_id": note.external_id or None,
                     "occurred_at": note.occurred_at,
+                    "http_status": receipt.http_status,
                     # One delivery, one copy: the first notification carries it.
                     "payload_token": token if position == 0 else None,
+                    "headers": headers if position == 0 else None,
+                    "delivery": delivery,
                     "remote_address": request.remote_address,
                     "job_id": job and job["id"],
                     "correlation_id": job and job["correlation_id"],
@@ -105,17 +200,25 @@ class SyncEvent(models.Model):
 
     @api.model
     def _known(self, connection, notifications):
-        """Return the source ids seen before, and count the repetition."""
+        """Return the source ids seen before, and count the repetition.
+
+        The first delivery of what a poll had found is no repetition: it was late.
+        """
         ids = [note.source_id for note in notifications]
         if not ids:
             return set()
         self.env.cr.execute(
             """
-            UPDATE sync_event SET delivery_count = delivery_count + 1
+            UPDATE sync_event
+               SET delivery_count = delivery_count + 1,
+                   duplicate_count = COALESCE(duplicate_count, 0)
+                                   + CASE WHEN gap = 'missed' THEN 0 ELSE 1 END,
+                   last_received_at = %s,
+                   gap = CASE WHEN gap = 'missed' THEN 'late' ELSE gap END
              WHERE connection_id = %s AND source_id = ANY(%s)
             RETURNING source_id
             """,
-            [connection.id, ids],
+            [clock.now(), connection.id, ids],
         )
         return {row[0] for row in self.env.cr.fetchall()}
 
@@ -132,11 +235,15 @@ class SyncEvent(models.Model):
 
     @api.model
     def _insert(self, connection, rows):
-        """Insert event rows in one statement; a source id that is known is skipped."""
+        """Insert event rows in one statement; a source id that is known is skipped.
+
+        A webhook closes the gap of a change that a poll had found before: it was late,
+        not missed. What happened after the poll is another change.
+        """
         if not rows:
             return
         # With its fraction, so that the trace keeps the order of a busy second.
-        now = datetime.now(timezone.utc).replace(tzinfo=None)
+        now = clock.now()
         columns = (
             "source_id",
             "event_type",
@@ -145,18 +252,34 @@ class SyncEvent(models.Model):
             "occurred_at",
             "verdict",
             "reason",
+            "http_status",
             "payload_token",
             "remote_address",
             "job_id",
             "correlation_id",
             "origin",
+            "gap",
+            "headers",
+            "delivery",
         )
         defaults = {"verdict": "accepted", "origin": "webhook"}
         self.env.cr.execute_values(
             # pylint: disable=sql-injection
-            f"""INSERT INTO sync_event (connection_id, company_id, received_at, create_date,
-                    delivery_count, {", ".join(columns)}) VALUES %s
-                ON CONFLICT DO NOTHING""",
+            f"""
+            WITH arrived AS (
+                 INSERT INTO sync_event (connection_id, company_id, received_at, create_date,
+                        delivery_count, duplicate_count, {", ".join(columns)})
+                 VALUES %s
+                 ON CONFLICT DO NOTHING
+                 RETURNING connection_id, remote_object, external_id, origin,
+                           COALESCE(occurred_at, received_at - interval '{LATE_HOURS} hours') AS since
+            )
+            UPDATE sync_event e SET gap = 'late'
+              FROM arrived a
+             WHERE a.origin = 'webhook' AND e.connection_id = a.connection_id
+               AND e.remote_object = a.remote_object AND e.external_id = a.external_id
+               AND e.gap = 'missed' AND e.received_at >= a.since
+            """,
             [
                 (
                     connection.id or None,
@@ -164,32 +287,123 @@ class SyncEvent(models.Model):
                     now,
                     now,
                     1,
+                    0,
                     *(row.get(column, defaults.get(column)) for column in columns),
                 )
                 for row in rows
             ],
         )
 
+    # === Gaps ===#
+
+    @api.model
+    def _watch_gaps(self, flow, remote_object):
+        """Return whether a poll's finding of this flow would be a gap (one query).
+
+        Only where webhooks normally bring such changes: the flow is watched, and the last
+        accepted one about this object came within the last weeks, but some came before
+        the previous look already. So neither a first load nor the first look after webhooks
+        were set up counts.
+        """
+        if not flow.watch_gaps or not flow.last_poll_at:
+            return False
+        self.flush_model()
+        self.env.cr.execute(
+            """
+            SELECT 1 FROM sync_event
+             WHERE connection_id = %s AND remote_object = %s AND origin = 'webhook'
+               AND verdict = 'accepted' AND received_at BETWEEN %s AND %s
+             LIMIT 1
+            """,
+            [
+                flow.connection_id.id,
+                remote_object,
+                clock.now() - timedelta(days=WEBHOOK_DAYS),
+                flow.last_poll_at,
+            ],
+        )
+        return bool(self.env.cr.fetchone())
+
+    @api.model
+    def _brought_by_webhook(self, flow, external_ids):
+        """Return which of these records a webhook spoke of since the previous look."""
+        since = flow.last_poll_at - timedelta(minutes=max(flow.poll_interval, GAP_MARGIN))
+        self.env.cr.execute(
+            """
+            SELECT DISTINCT external_id FROM sync_event
+             WHERE connection_id = %s AND remote_object = %s AND external_id = ANY(%s)
+               AND origin = 'webhook' AND verdict = 'accepted'
+               AND GREATEST(received_at, last_received_at) >= %s
+            """,
+            [flow.connection_id.id, flow.remote_object, list(external_ids), since],
+        )
+        return {row[0] for row in self.env.cr.fetchall()}
+
+    @api.model
+    def _gap_domain(self):
+        """Return the domain of the gaps that matter: what came of them changed something."""
+        return [
+            ("gap", "=", "missed"),
+            "|",
+            ("job_id.state", "!=", "done"),
+            ("job_id.change_ids", "!=", False),
+        ]
+
+    # === Actions ===#
+
     def action_open_jobs(self):
         """Open the jobs that the events led to."""
+        jobs = self._jobs()
+        if len(jobs) == 1:
+            return jobs._action_form()
         action = self.env["ir.actions.act_window"]._for_xml_id("crm_sync_base.action_sync_job")
-        action["domain"] = [("id", "in", self.job_id.ids)]
-        return action
+        return dict(action, domain=[("id", "in", jobs.ids)], context={})
 
     def action_open_trace(self):
         """Open the whole story that this event belongs to."""
         self.ensure_one()
         return self.env["sync.trace"]._action(self.correlation_id or self.external_id)
 
+    def action_open_delivery(self):
+        """Open all events of the same delivery."""
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id("crm_sync_base.action_sync_event")
+        return dict(action, domain=[("delivery", "=", self.delivery)], context={})
+
     def action_resend(self):
-        """Process the event again, from the provider's current state."""
-        for event in self.filtered(lambda e: e.verdict == "accepted" and e.remote_object):
-            job = self.env["sync.job"]._enqueue_documents(
-                event.connection_id,
-                event.remote_object,
-                [event.external_id],
-                {event.external_id: event.correlation_id},
-            )
-            if job:
-                event.job_id = job[0]["id"]
+        """Process the events again, from the provider's current state.
+
+        The first job stays as it is; the new one is its replay.
+
+        :raises AccessError: for who may not work on jobs; enqueueing itself asks nobody.
+        :raises UserError: when none of the events can lead to a job.
+        """
+        self.env["sync.job"].check_access("create")
+        wanted = self.filtered(lambda e: e.verdict == "accepted" and e.remote_object)
+        if not wanted:
+            raise UserError(_("Refused deliveries, and events of no object, cannot be processed again."))
+        ended = wanted.job_id.filtered(lambda job: job.state in REPLAYABLE and job.kind == "record")
+        ended._replay()
+        for event in wanted.filtered(lambda e: e.job_id not in ended):
+            event._enqueue_again()
         self.env["sync.lane"]._wake()
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {
+                "type": "info",
+                "message": _("%s events are processed again.", len(wanted)),
+                "next": {"type": "ir.actions.client", "tag": "soft_reload"},
+            },
+        }
+
+    def _enqueue_again(self):
+        """Enqueue what an event without an ended job of its own asks for."""
+        jobs = self.env["sync.job"]._enqueue_documents(
+            self.connection_id,
+            self.remote_object,
+            [self.external_id],
+            {self.external_id: self.correlation_id},
+        )
+        if jobs and not self.job_id:
+            self.job_id = jobs[0]["id"]
