@@ -7,8 +7,8 @@ from odoo.exceptions import UserError
 
 from ..lib import clock, masking
 from ..lib.declarations import VERDICTS
+from ..lib.replay import REPLAYABLE
 from ..lib.vault import VaultError
-from .sync_job_replay import REPLAYABLE
 
 #: of changes that a poll found although webhooks normally bring them
 GAPS = [
@@ -239,9 +239,11 @@ class SyncEvent(models.Model):
 
         A webhook closes the gap of a change that a poll had found before: it was late,
         not missed. What happened after the poll is another change.
+
+        :return: the moments at which the polls had found what turns out to be late.
         """
         if not rows:
-            return
+            return []
         # With its fraction, so that the trace keeps the order of a busy second.
         now = clock.now()
         columns = (
@@ -263,7 +265,7 @@ class SyncEvent(models.Model):
             "delivery",
         )
         defaults = {"verdict": "accepted", "origin": "webhook"}
-        self.env.cr.execute_values(
+        late = self.env.cr.execute_values(
             # pylint: disable=sql-injection
             f"""
             WITH arrived AS (
@@ -279,6 +281,7 @@ class SyncEvent(models.Model):
              WHERE a.origin = 'webhook' AND e.connection_id = a.connection_id
                AND e.remote_object = a.remote_object AND e.external_id = a.external_id
                AND e.gap = 'missed' AND e.received_at >= a.since
+            RETURNING e.received_at
             """,
             [
                 (
@@ -292,7 +295,9 @@ class SyncEvent(models.Model):
                 )
                 for row in rows
             ],
+            fetch=True,
         )
+        return [row[0] for row in late]
 
     # === Gaps ===#
 
@@ -338,6 +343,22 @@ class SyncEvent(models.Model):
             [flow.connection_id.id, flow.remote_object, list(external_ids), since],
         )
         return {row[0] for row in self.env.cr.fetchall()}
+
+    @api.model
+    def _gaps_among(self, flow, refs, run):
+        """Return the external ids of new refs that a webhook should have brought, and has not.
+
+        A ref from the provider's own list of events is one when that very event did not
+        arrive; any other when no webhook spoke of its record since the previous look.
+
+        :param run: of this pass; one that began at the start is a first load.
+        """
+        if not run.cursor_start or not self._watch_gaps(flow, flow.remote_object):
+            return set()
+        told = self._brought_by_webhook(
+            flow, [ref.external_id for ref in refs if not ref.source_id]
+        )
+        return {ref.external_id for ref in refs if ref.source_id or ref.external_id not in told}
 
     @api.model
     def _gap_domain(self):
