@@ -99,6 +99,7 @@ class Remote:
     """Everything that the providers hold and that Odoo must hold, too.
 
     :param debtors: reference to the Odoo record of each customer at the payment provider
+    :param deliveries: provider and source id of every delivery that was answered with success
     """
 
     customers: tuple[Customer, ...] = ()
@@ -106,6 +107,7 @@ class Remote:
     charges: tuple[Charge, ...] = ()
     payouts: tuple[Payout, ...] = ()
     debtors: tuple[str, ...] = ()
+    deliveries: tuple[tuple[str, str], ...] = ()
 
 
 # ---------------------------------------------------------------------------
@@ -181,6 +183,7 @@ class Local:
     :param payout_amounts: external id → amount in the currency's unit
     :param open_exceptions: names of what waits on the exception desk
     :param idle_crons: names of the lanes' scheduled actions that are switched off
+    :param events: provider and source id of every event in the ledger
     """
 
     bindings: tuple[Binding, ...] = ()
@@ -193,6 +196,7 @@ class Local:
     jobs: tuple[Job, ...] = ()
     open_exceptions: tuple[str, ...] = ()
     idle_crons: tuple[str, ...] = ()
+    events: frozenset[tuple[str, str]] = frozenset()
 
 
 # ---------------------------------------------------------------------------
@@ -214,6 +218,7 @@ def check(remote: Remote, local: Local, allowed: Callable[[Job], bool] = lambda 
     bound = _by_key(local.bindings)
     findings: list[Finding] = []
     for rule in (
+        _deliveries_are_kept(remote, local),
         _bindings_are_unique(local),
         _customers_arrived(remote, local, bound),
         _nobody_is_there_twice(local),
@@ -247,6 +252,12 @@ def _twice(items: Iterable) -> list:
 
 def _text(key: Key) -> str:
     return " ".join(key)
+
+
+def _deliveries_are_kept(remote: Remote, local: Local) -> Iterator[Finding]:
+    """What was answered with success is in the event ledger."""
+    for provider, source_id in sorted(set(remote.deliveries) - local.events):
+        yield Finding("lost", f"{provider} {source_id}", "was accepted and is not in the event ledger")
 
 
 def _bindings_are_unique(local: Local) -> Iterator[Finding]:
