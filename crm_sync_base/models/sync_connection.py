@@ -171,7 +171,7 @@ class SyncConnection(models.Model):
         )
         pending = dict(
             self.env["sync.job"]._read_group(
-                [("connection_id", "in", self.ids), ("state", "in", ("pending", "running"))],
+                [("connection_id", "in", self.ids), *self.env["sync.job"]._waiting_domain()],
                 ["connection_id"],
                 ["__count"],
             )

@@ -132,7 +132,13 @@ class SyncFlow(models.Model):
         counts = {
             (flow.id, state): count
             for flow, state, count in self.env["sync.job"]._read_group(
-                [("flow_id", "in", self.ids), ("state", "in", ("pending", "running", "failed"))],
+                [
+                    ("flow_id", "in", self.ids),
+                    ("state", "in", ("pending", "running", "failed")),
+                    "|",
+                    ("kind", "!=", "poll"),
+                    ("state", "!=", "pending"),
+                ],
                 ["flow_id", "state"],
                 ["__count"],
             )

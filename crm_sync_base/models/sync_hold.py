@@ -66,19 +66,19 @@ class SyncHold(models.Model):
             if not hold.active or (hold.date_end and hold.date_end <= now):
                 hold.update({"state": "over", "running_count": 0, "waiting_count": 0})
                 continue
-            running, waiting = hold._count("running"), hold._count("pending")
+            Job = self.env["sync.job"]
+            running = Job.search_count([*hold._job_domain(), ("state", "=", "running")])
+            waiting = Job.search_count([*hold._job_domain(), *Job._waiting_domain()])
             hold.running_count, hold.waiting_count = running, waiting
             if hold.date_start > now:
                 hold.state = "planned"
             else:
                 hold.state = "draining" if running else "quiet"
 
-    def _count(self, state):
-        domain = [("state", "=", state)]
-        if self.scope != "all":
-            name = f"{self.scope}_id"
-            domain.append((name, "=", self[name].id))
-        return self.env["sync.job"].search_count(domain)
+    def _job_domain(self):
+        """Return the domain of the jobs in the hold's scope."""
+        name = f"{self.scope}_id"
+        return [] if self.scope == "all" else [(name, "=", self[name].id)]
 
     # === CRUD ===#
 
@@ -100,6 +100,13 @@ class SyncHold(models.Model):
     # === Engine ===#
 
     @api.model
+    def _at(self, now):
+        """Return the holds that are in force at a moment."""
+        return self.search(
+            [("date_start", "<=", now), "|", ("date_end", "=", False), ("date_end", ">", now)]
+        )
+
+    @api.model
     def _next_end(self):
         """Return when the next hold ends by itself, or None."""
         self.flush_model()
@@ -109,6 +116,12 @@ class SyncHold(models.Model):
         return self.env.cr.fetchone()[0]
 
     # === Actions ===#
+
+    @api.model
+    def _action_new(self, **defaults):
+        """Return the action with which a person sets a hold, of everything by default."""
+        action = self.env["ir.actions.act_window"]._for_xml_id("crm_sync_base.action_sync_hold_new")
+        return dict(action, context={f"default_{name}": value for name, value in defaults.items()})
 
     def action_lift(self):
         """End the hold now; what it held back goes on at once."""
@@ -121,7 +134,5 @@ class SyncHold(models.Model):
         """Open the jobs that wait because of this hold."""
         self.ensure_one()
         action = self.env["ir.actions.act_window"]._for_xml_id("crm_sync_base.action_sync_job")
-        domain = [("state", "=", "pending")]
-        if self.scope != "all":
-            domain.append((f"{self.scope}_id", "=", self[f"{self.scope}_id"].id))
+        domain = [*self._job_domain(), *self.env["sync.job"]._waiting_domain()]
         return dict(action, domain=domain, context={}, name=_("Held Back"))

@@ -137,6 +137,11 @@ class SyncJob(models.Model):
             unfinished = job.state in ("pending", "running", "failed")
             job.outcome = (job.error_message if unfinished else job.summary) or False
 
+    @api.model
+    def _waiting_domain(self):
+        """Return the domain of the work that waits; the next poll of a flow is none."""
+        return [("state", "=", "pending"), ("kind", "!=", "poll")]
+
     # === Actions ===#
 
     def action_retry(self):

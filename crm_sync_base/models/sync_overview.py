@@ -4,7 +4,7 @@ from odoo import api, fields, models
 
 STORIES = 8  # deals on the page
 EVENTS = 8
-STUCK_MINUTES = 5  # lanes run every minute; silence for so long means nobody runs them
+STUCK_MINUTES = 5  # work that has been due for so long is not picked up by anybody
 
 
 class SyncOverview(models.AbstractModel):
@@ -20,23 +20,23 @@ class SyncOverview(models.AbstractModel):
 
         :return: `{"deals": {"count", "domain", "rows"}, "jobs": {"waiting", "running",
             "failed"}, "exceptions": {"open", "late", "mine", "classes"},
-            "connections": [...], "events": [...], "stuck_minutes"}`; moments are ISO in
-            UTC, the domain is that of the jobs of deals under way. What a row holds is
+            "connections": [...], "events": [...], "holds": [{"id", "name", "scope",
+            "until"}], "stuck_minutes"}`; moments are ISO in UTC, the domain is that of the jobs of deals under way. What a row holds is
             said at the method that makes it.
         :raises AccessError: when the reader has nothing to do with synchronisation.
         """
-        jobs = self._jobs()
         return {
             "deals": {
                 "count": self._deal_count(),
                 "domain": self._open_domain(),
                 "rows": self._deals(),
             },
-            "jobs": jobs,
+            "jobs": self._jobs(),
             "exceptions": self._exceptions(),
             "connections": self._connections(),
             "events": self._events(),
-            "stuck_minutes": self._stuck_minutes() if jobs["waiting"] else 0,
+            "holds": self._holds(),
+            "stuck_minutes": self._stuck_minutes(),
         }
 
     # === Deals ===#
@@ -129,18 +129,40 @@ class SyncOverview(models.AbstractModel):
 
     @api.model
     def _jobs(self):
-        """Return how many jobs are waiting, running and failed; each count has its own index."""
+        """Return how many jobs are waiting, running and failed; each count has its own index.
+
+        The next look for changes of each flow is scheduled, it does not count as waiting.
+        """
         Job = self.env["sync.job"]
-        states = {"waiting": "pending", "running": "running", "failed": "failed"}
-        return {key: Job.search_count([("state", "=", state)]) for key, state in states.items()}
+        return {
+            "waiting": Job.search_count(Job._waiting_domain()),
+            "running": Job.search_count([("state", "=", "running")]),
+            "failed": Job.search_count([("state", "=", "failed")]),
+        }
 
     @api.model
     def _stuck_minutes(self):
-        """Return for how many minutes no lane has run, 0 when that is normal."""
-        lanes = self.env["sync.lane"].sudo().search([])
-        last = max((lane.last_run_at or lane.create_date for lane in lanes), default=None)
-        silence = fields.Datetime.now() - last if last else timedelta()
+        """Return for how many minutes due work has been waiting with no lane alive, else 0."""
+        due = self.env["sync.job"].sudo()._next_eta()
+        alive = [lane.beat_at for lane in self.env["sync.lane"].sudo().search([]) if lane.beat_at]
+        if not due:
+            return 0
+        silence = fields.Datetime.now() - max([due, *alive])
         return int(silence.total_seconds() // 60) if silence > timedelta(minutes=STUCK_MINUTES) else 0
+
+    @api.model
+    def _holds(self):
+        """Return what is held back on purpose at this moment."""
+        scopes = dict(self.env["sync.hold"]._fields["scope"]._description_selection(self.env))
+        return [
+            {
+                "id": hold.id,
+                "name": hold.name,
+                "scope": (hold.flow_id or hold.connection_id).display_name or scopes[hold.scope],
+                "until": _iso(hold.date_end),
+            }
+            for hold in self.env["sync.hold"]._at(fields.Datetime.now())
+        ]
 
     # === Exceptions ===#
 

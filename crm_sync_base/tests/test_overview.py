@@ -103,11 +103,21 @@ class TestOverview(SyncCase):
 
     def test_lanes_that_nobody_runs_are_told(self):
         self.notify("Account", "a1")
-        crons = self.env["sync.lane"].search([]).cron_id
-        crons.write({"lastcall": fields.Datetime.now()})
         self.assertEqual(self.overview()["stuck_minutes"], 0)
-        crons.write({"lastcall": fields.Datetime.now() - timedelta(minutes=12)})
+        self.jobs(external_id="a1").eta = fields.Datetime.now() - timedelta(minutes=12)
+        lanes = self.env["sync.lane"].search([])
+        lanes.beat_at = fields.Datetime.now()
+        self.assertEqual(self.overview()["stuck_minutes"], 0, "there is much to do, that is all")
+        lanes.beat_at = fields.Datetime.now() - timedelta(hours=1)
         self.assertEqual(self.overview()["stuck_minutes"], 12)
+
+    def test_what_is_held_is_told(self):
+        self.assertFalse(self.overview()["holds"])
+        hold = self.env["sync.hold"].create({"name": "Month-end"})
+        [row] = self.overview()["holds"]
+        self.assertEqual((row["scope"], row["name"], row["until"]), ("Everything", "Month-end", ""))
+        hold.action_lift()
+        self.assertFalse(self.overview()["holds"])
 
     def test_the_number_of_queries_does_not_grow(self):
         def measure():

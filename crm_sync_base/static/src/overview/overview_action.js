@@ -6,7 +6,7 @@ import { useService } from "@web/core/utils/hooks";
 import { Layout } from "@web/search/layout";
 import { standardActionServiceProps } from "@web/webclient/actions/action_service";
 
-import { ago } from "../core/format";
+import { ago, localTime } from "../core/format";
 import { SyncSearchBox } from "../core/search_box";
 
 const REFRESH = 10000; // ms
@@ -75,6 +75,10 @@ export class SyncOverview extends Component {
 
     ago(iso) {
         return ago(iso);
+    }
+
+    moment(iso) {
+        return localTime(iso).toLocaleString(luxon.DateTime.DATETIME_MED);
     }
 
     // --- moving on ---
