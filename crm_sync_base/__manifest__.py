@@ -17,6 +17,8 @@
         "wizards/sync_exception_ignore_wizard_views.xml",
         "views/sync_hold_views.xml",
         "views/sync_exception_views.xml",
+        "wizards/sync_endpoint_override_views.xml",
+        "views/sync_endpoint_views.xml",
         "views/sync_connection_views.xml",
         "views/sync_flow_views.xml",
         "views/sync_mapping_views.xml",

@@ -7,7 +7,7 @@ which was set by hand. Of both, a share is kept for urgent work. Moments are nai
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from .meter import Tally
@@ -94,8 +94,8 @@ class Budget:
     :param resume_at: the provider asked for silence until then.
     """
 
-    bucket: Bucket = Bucket()
-    daily: Daily = Daily()
+    bucket: Bucket = field(default_factory=Bucket)
+    daily: Daily = field(default_factory=Daily)
     reserve: float = 0.1
     resume_at: datetime | None = None
 

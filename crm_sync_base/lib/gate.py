@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
 
@@ -42,8 +42,8 @@ class Reason(str, Enum):
 class Gate:
     """The state before one endpoint of one connection, shared by all workers."""
 
-    breaker: Breaker = Breaker()
-    budget: Budget = Budget()
+    breaker: Breaker = field(default_factory=Breaker)
+    budget: Budget = field(default_factory=Budget)
     override: Override = Override.AUTOMATIC
 
 

@@ -17,6 +17,8 @@ from . import sync_job_result
 from . import sync_job_replay
 from . import sync_job_edit
 from . import sync_hold
+from . import sync_endpoint
+from . import sync_endpoint_gate
 from . import sync_lane
 from . import sync_watchdog
 from . import sync_change

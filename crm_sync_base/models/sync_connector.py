@@ -1,10 +1,12 @@
 import threading
+from contextlib import contextmanager
 
 from odoo import _, api, models
 from odoo.exceptions import UserError
 
 from ..lib.declarations import (
     Document,
+    EndpointClass,
     Page,
     Receipt,
     RemoteAccount,
@@ -14,6 +16,7 @@ from ..lib.declarations import (
     Write,
     WriteResult,
 )
+from ..lib.meter import Meter
 
 _clients = threading.local()  # clients are not shared between threads
 
@@ -77,6 +80,19 @@ class SyncConnector(models.AbstractModel):
         """
         return []
 
+    @api.model
+    def _endpoints(self, connection) -> tuple[EndpointClass, ...]:
+        """Return the parts of the API that fail, and are limited, each on its own."""
+        return (EndpointClass("api", _("API")),)
+
+    @api.model
+    def _endpoint(self, object_name, operation):
+        """Return the code of the endpoint that an operation on an object calls.
+
+        :param operation: read, poll or push.
+        """
+        return "api"
+
     def _not_supported(self):
         """Return the sentence for a call that this provider does not offer."""
         return _("%s does not support this.", self._description)
@@ -103,8 +119,52 @@ class SyncConnector(models.AbstractModel):
         return held[key][1]
 
     def _build_client(self, connection):
-        """Return a new client of the provider's library, made of plain values only."""
+        """Return a new client of the provider's library, made of plain values only.
+
+        Give it this thread's `_meter(connection)`, to which it reports its calls.
+        """
         raise UserError(self._not_supported())
+
+    def _meter(self, connection):
+        """Return this thread's meter of a connection's calls."""
+        meters = _clients.__dict__.setdefault("meters", {})
+        return meters.setdefault((self.env.cr.dbname, connection.id), Meter())
+
+    @contextmanager
+    def _guard(self, connection, endpoint, *, urgent=False, calls=1, subject="", manual=False):
+        """Make remote calls inside: asks breaker and budget before, tells them after.
+
+        What was learnt is kept even if the caller's transaction is rolled back.
+
+        :param endpoint: code of the endpoint, see `_endpoint`.
+        :param urgent: it may use the reserve of the budget.
+        :param calls: about how many calls it makes.
+        :param subject: what it asks for, in any form that is equal for equal questions.
+        :param manual: a person asks: never refused, and its result counts.
+        :return: a context manager that gives a `Ticket`.
+        :raises CircuitOpen: the provider fails, or somebody holds all calls.
+        :raises BudgetSpent: no calls are left for it.
+        """
+        endpoints = self.env["sync.endpoint"].sudo()
+        meter = self._meter(connection)
+        if meter.active:
+            # Inside of another one, which sees to it.
+            yield endpoints._unwatched(connection)
+            return
+        ticket = endpoints._admit(connection, endpoint, urgent=urgent, calls=calls, manual=manual)
+        meter.start()
+        try:
+            yield ticket
+        except Exception as error:
+            endpoints._settle(ticket, meter.stop(error), subject)
+            softened = ticket.softened(error)
+            if softened is not error:
+                raise softened from error
+            raise
+        except BaseException:
+            meter.stop()  # the worker is being stopped: nothing is known
+            raise
+        endpoints._settle(ticket, meter.stop(), subject)
 
     # === Remote calls ===#
 

@@ -1,5 +1,6 @@
 import random
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from odoo.tests import BaseCase, tagged
 
@@ -100,7 +101,7 @@ class TestBreaker(BaseCase):
                 waits.add((tripped.until - START).total_seconds())
             self.assertGreater(len(waits), 10, "all the databases of a provider do not come back at once")
             lengths.append(min(waits))
-        for first, second in zip(lengths[:2], lengths[1:3]):
+        for first, second in pairwise(lengths[:3]):
             self.assertAlmostEqual(second / first, 2, delta=0.5)
         self.assertLess(max(lengths), POLICY.open_most * 1.25)
 
