@@ -79,6 +79,17 @@ class Draft:
             for line in lines:
                 yield line.values
 
+    def content(self) -> list[Any]:
+        """Return what the document says, references included, as plain data.
+
+        Equal documents have equal contents; what a rule is called does not matter.
+        """
+        lines = {
+            target: [[line.external_id, _texts(line.values)] for line in rows]
+            for target, rows in self.lines.items()
+        }
+        return [_texts(self.values), lines, [problem.message for problem in self.problems]]
+
     def pending(self) -> Iterator[Reference | tuple[str, Lookup]]:
         """Yield what must be resolved; look-ups come with their Odoo model."""
         for holder in self.holders():
@@ -93,6 +104,14 @@ class _Pending:
 
     target: Reference | tuple[str, Lookup]
     rule: Rule
+
+
+def _texts(values: dict[str, Any]) -> dict[str, str]:
+    """Return values as texts that tell 1 from "1", None from "" and False from 0."""
+    return {
+        name: repr(value.target if isinstance(value, _Pending) else value)
+        for name, value in values.items()
+    }
 
 
 def evaluate(rules: Iterable[Rule], external_id: str, document: dict[str, Any]) -> Draft:

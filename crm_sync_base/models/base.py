@@ -55,6 +55,14 @@ class Base(models.AbstractModel):
             if ids:
                 noted.setdefault(flow_id, {}).update(dict.fromkeys(ids))
 
+    @api.model
+    def _sync_create(self, vals_list):
+        """Create records that come from a provider, a whole batch at a time.
+
+        Models override this where core's `create` works record by record.
+        """
+        return self.create(vals_list)
+
     def _sync_correlations(self):
         """Return `{record id: correlation id}` of the story each record belongs to.
 

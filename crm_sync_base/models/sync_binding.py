@@ -1,4 +1,18 @@
+from datetime import datetime
+from typing import NamedTuple
+
 from odoo import api, fields, models
+
+
+class Bound(NamedTuple):
+    """What planning must know of a binding, as plain values."""
+
+    id: int
+    external_id: str
+    res_id: int
+    version: str | None
+    fingerprint_in: str | None
+    synced_at: datetime | None
 
 
 class SyncBinding(models.Model):
@@ -54,11 +68,8 @@ class SyncBinding(models.Model):
         return self.env[self.model].browse(self.res_id).exists()
 
     @api.model
-    def _lookup(self, connection, remote_object, external_ids, lock=False):
-        """Return `{external id: binding}` in one query.
-
-        :param lock: keep others from changing these bindings until commit.
-        """
+    def _lookup(self, connection, remote_object, external_ids):
+        """Return `{external id: binding}` in one query."""
         bindings = self.search(
             [
                 ("connection_id", "=", connection.id),
@@ -66,12 +77,50 @@ class SyncBinding(models.Model):
                 ("external_id", "in", list(external_ids)),
             ]
         )
-        if lock and bindings:
-            # Waits for the other one, in one order everywhere.
-            self.env.cr.execute(
-                "SELECT id FROM sync_binding WHERE id = ANY(%s) ORDER BY id FOR UPDATE", [bindings.ids]
-            )
         return {binding.external_id: binding for binding in bindings}
+
+    @api.model
+    def _lock(self, connection, remote_object, external_ids):
+        """Return `{external id: Bound}` in one query; nobody else changes them until commit."""
+        self.flush_model()
+        # Whoever waits for another one waits in the same order everywhere.
+        self.env.cr.execute(
+            """
+            SELECT id, external_id, res_id, version, fingerprint_in, synced_at FROM sync_binding
+             WHERE connection_id = %s AND remote_object = %s AND external_id = ANY(%s)
+             ORDER BY id
+               FOR UPDATE
+            """,
+            [connection.id, remote_object, list(external_ids)],
+        )
+        return {row[1]: Bound(*row) for row in self.env.cr.fetchall()}
+
+    @api.model
+    def _touch_many(self, rows):
+        """Remember which versions were seen and what they said (one query).
+
+        :param rows: `[(binding id, version, fingerprint)]`; an empty version leaves
+            the known one.
+        """
+        if not rows:
+            return
+        self.flush_model()
+        self.env.cr.execute_values(
+            """
+            UPDATE sync_binding b
+               SET version = COALESCE(NULLIF(v.version, ''), b.version),
+                   fingerprint_in = v.fingerprint, synced_at = v.now,
+                   write_uid = v.uid, write_date = v.now
+              FROM (VALUES %s) AS v (id, version, fingerprint, now, uid)
+             WHERE b.id = v.id
+            """,
+            [(*row, fields.Datetime.now(), self.env.uid) for row in rows],
+            template="(%s, %s, %s, %s::timestamp, %s)",
+            page_size=1000,
+        )
+        self.browse([row[0] for row in rows]).invalidate_recordset(
+            ["version", "fingerprint_in", "synced_at", "write_uid", "write_date"], flush=False
+        )
 
     @api.model
     def _for_lines(self, connection, remote_object, external_ids, record_ids):

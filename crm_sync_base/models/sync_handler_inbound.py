@@ -30,6 +30,7 @@ class Unit:
         "fingerprint",
         "flow",
         "job",
+        "label",
         "line_bindings",
         "needs",
         "operation",
@@ -47,9 +48,10 @@ class Unit:
         self.draft = None
         self.rules = ()
         self.record = None  # the Odoo record, once there is one
-        self.binding = None
+        self.binding = None  # a `Bound`, once there is one
         self.line_bindings = {}  # field → `LineBindings`
         self.fingerprint = ""
+        self.label = ""  # what people call documents of this kind, once planned
         self.subject = ""  # the document as people know it, once somebody asked
         self.needs = []  # prerequisites: units that must exist first
         self.operation = ""  # create | update | "" (nothing to write)
@@ -226,20 +228,22 @@ class SyncHandlerInbound(models.AbstractModel):
         units = [unit for unit in units if unit.error is None]
         for unit in units:
             registry[unit.key] = unit
-        rules = flow.mapping_id._compiled() if flow.mapping_id else ()
-        bindings = self.env["sync.binding"]._lookup(
-            flow.connection_id, flow.remote_object, [unit.external_id for unit in units], lock=True
+        mapping = flow.mapping_id
+        rules = mapping._compiled() if mapping else ()
+        label = flow._remote().label
+        bindings = self.env["sync.binding"]._lock(
+            flow.connection_id, flow.remote_object, [unit.external_id for unit in units]
         )
+        conditions = () if depth else flow._remote_conditions()
         for unit in units:
             unit.rules = rules
+            unit.label = label
             unit.binding = bindings.get(unit.external_id)
-            self._screen(flow, unit, as_prerequisite=depth > 0)
+            self._screen(flow, unit, conditions, as_prerequisite=depth > 0)
         units = [unit for unit in units if unit.is_open]
         for unit in units:
             unit.draft = planner.evaluate(rules, unit.external_id, unit.document.data)
-            unit.fingerprint = fingerprint(
-                [flow.mapping_id.id, _fingerprintable(unit.draft)]
-            )
+            unit.fingerprint = fingerprint([mapping.id, unit.draft.content()])
         self._load_records(env, flow, units)
         self._skip_unchanged(units)
         units = [unit for unit in units if unit.is_open]
@@ -250,7 +254,7 @@ class SyncHandlerInbound(models.AbstractModel):
         for unit in units:
             self._conclude(env, unit)
 
-    def _screen(self, flow, unit, as_prerequisite):
+    def _screen(self, flow, unit, conditions, as_prerequisite):
         """Set aside what is gone, stale or not wanted."""
         document, binding = unit.document, unit.binding
         if document is None or document.deleted:
@@ -259,7 +263,7 @@ class SyncHandlerInbound(models.AbstractModel):
             unit.summary = _("Older than what is known; nothing to do")
         elif not binding and not flow._may_create(as_prerequisite):
             unit.summary = _("Not needed in Odoo yet; nothing to do")
-        elif not as_prerequisite and not matches(flow._remote_conditions(), document.data):
+        elif not matches(conditions, document.data):
             unit.summary = _("Does not meet the condition of the flow; nothing to do")
 
     def _on_deleted(self, flow, unit):
@@ -267,8 +271,9 @@ class SyncHandlerInbound(models.AbstractModel):
         if not unit.binding:
             unit.summary = _("No longer exists at the provider; nothing to do")
             return
-        unit.binding.remote_deleted = True
-        unit.record = unit.binding._record()
+        binding = self.env["sync.binding"].browse(unit.binding.id)
+        binding.remote_deleted = True
+        unit.record = binding._record()
         unit.summary = _("Deleted at the provider; the Odoo record was kept")
 
     def _load_records(self, env, flow, units):
@@ -287,17 +292,22 @@ class SyncHandlerInbound(models.AbstractModel):
                 )
 
     def _skip_unchanged(self, units):
-        for unit in units:
-            if unit.is_open and unit.binding and unit.binding.fingerprint_in == unit.fingerprint:
-                self._touch(unit)
-                unit.summary = _("Unchanged")
+        """Set aside what says the same as when it was last applied."""
+        same = [
+            unit
+            for unit in units
+            if unit.is_open and unit.binding and unit.binding.fingerprint_in == unit.fingerprint
+        ]
+        self._touch(same)
+        summary = _("Unchanged")
+        for unit in same:
+            unit.summary = summary
 
-    def _touch(self, unit):
-        """Remember the version that was seen."""
-        vals = {"fingerprint_in": unit.fingerprint, "synced_at": fields.Datetime.now()}
-        if unit.document.version:
-            vals["version"] = unit.document.version
-        unit.binding.write(vals)
+    def _touch(self, units):
+        """Remember the versions that were seen (one query)."""
+        self.env["sync.binding"]._touch_many(
+            [(unit.binding.id, unit.document.version, unit.fingerprint) for unit in units]
+        )
 
     # --- References and look-ups: one query for each kind, for the whole batch ---
 
@@ -480,7 +490,7 @@ class SyncHandlerInbound(models.AbstractModel):
     def _subject(self, unit):
         """Return the document as people know it."""
         if not unit.subject:
-            label = unit.flow._remote().label
+            label = unit.label or unit.flow._remote().label
             name = ""
             if isinstance(unit.document, Document):
                 name = unit.flow._connector()._label(unit.flow.remote_object, unit.document)
@@ -568,7 +578,7 @@ class SyncHandlerInbound(models.AbstractModel):
 
     def _create(self, env, flow, units):
         vals_list = [self._vals(env, unit) for unit in units]
-        records = env[flow.model].create(vals_list)
+        records = env[flow.model]._sync_create(vals_list)
         for unit, record in zip(units, records):
             unit.record = record
 
@@ -679,18 +689,14 @@ class SyncHandlerInbound(models.AbstractModel):
     def _remember(self, units):
         """Write bindings and change rows for what was written."""
         self._bind([unit for unit in units if not unit.binding])
-        for unit in units:
-            if unit.binding:
-                self._touch(unit)
+        self._touch([unit for unit in units if unit.binding])
         self._bind_lines(units)
         self.env["sync.change"]._record_many([self._change(unit, "applied") for unit in units])
 
     def _remember_unchanged(self, units):
         """Bind records that were found equal, and remember the version that was seen."""
         self._bind([unit for unit in units if not unit.binding])
-        for unit in units:
-            if unit.binding:
-                self._touch(unit)
+        self._touch([unit for unit in units if unit.binding])
 
     def _bind(self, units):
         self.env["sync.binding"]._bind_many(
@@ -821,19 +827,3 @@ def _storable(field, value):
         # with the source afterwards, in Decimal.
         return float(value)
     return value
-
-
-def _fingerprintable(draft):
-    """Return the content of a draft, references included, as plain data."""
-    lines = {
-        target: [[line.external_id, _repr(line.values)] for line in rows]
-        for target, rows in draft.lines.items()
-    }
-    problems = [problem.message for problem in draft.problems]
-    return [_repr(draft.values), lines, problems]
-
-
-def _repr(values):
-    return {name: repr(value) for name, value in values.items()}
-
-

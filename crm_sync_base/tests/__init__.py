@@ -16,3 +16,4 @@ from . import test_hold
 from . import test_lib_meter
 from . import test_lib_breaker
 from . import test_lib_budget
+from . import test_partner_create
