@@ -1,7 +1,9 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from odoo import api, fields, models
+from odoo import _, api, fields, models
+
+from ..lib.errors import Transient
 
 
 class Bound(NamedTuple):
@@ -179,19 +181,27 @@ class SyncBinding(models.Model):
     def _bind_many(self, rows):
         """Create bindings in one statement; the database refuses a second one.
 
+        A batch that another worker was faster with fails as a serialization failure
+        (that is what ON CONFLICT means to a transaction that cannot see the other's row):
+        it is run again and finds what the other has bound. Rows go in by one order, so
+        that two batches wait for each other in one direction only.
+
         :param rows: dictionaries with connection, remote_object, external_id, model,
             res_id and optionally version, fingerprint_in, fingerprint_out and
             correlation_id.
+        :raises Transient: when one was bound already, as this transaction could have seen.
         """
         if not rows:
             return
+        rows = sorted(rows, key=lambda row: (row["remote_object"], row["external_id"]))
         now = fields.Datetime.now()
         columns = (
             "connection_id, company_id, remote_object, external_id, model, res_id, version, "
             "fingerprint_in, fingerprint_out, correlation_id, synced_at, create_uid, create_date"
         )
-        self.env.cr.execute_values(
-            f"INSERT INTO sync_binding ({columns}) VALUES %s",  # pylint: disable=sql-injection
+        bound = self.env.cr.execute_values(
+            # pylint: disable=sql-injection
+            f"INSERT INTO sync_binding ({columns}) VALUES %s ON CONFLICT DO NOTHING RETURNING id",
             [
                 (
                     row["connection"].id,
@@ -211,7 +221,10 @@ class SyncBinding(models.Model):
                 for row in rows
             ],
             page_size=1000,
+            fetch=True,
         )
+        if len(bound) < len(rows):
+            raise Transient(_("Another job was faster; trying again."))
 
     def action_open_record(self):
         """Open the Odoo record."""
