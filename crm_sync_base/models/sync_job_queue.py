@@ -261,13 +261,9 @@ class SyncJobQueue(models.Model):
         return json.dumps(
             [
                 {"flow": row.flow_id, "kind": row.kind, "least": row.priority_from}
-                for row in self._blocked()
+                for row in self.env["sync.endpoint"]._blocked()
             ]
         )
-
-    @api.model
-    def _blocked(self):
-        return self.env["sync.endpoint"]._blocked() if "sync.endpoint" in self.env else []
 
     @api.model
     def _next_eta(self):

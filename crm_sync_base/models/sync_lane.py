@@ -195,7 +195,7 @@ class SyncLane(models.Model):
         moments = [
             self.env["sync.job"]._next_eta(),
             self.env["sync.hold"]._next_end(),
-            *(row.until for row in self.env["sync.job"]._blocked()),
+            *(row.until for row in self.env["sync.endpoint"]._blocked()),
         ]
         ahead = [moment for moment in moments if moment and moment > clock.now()]
         if ahead:
