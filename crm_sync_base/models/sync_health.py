@@ -1,0 +1,73 @@
+from datetime import timedelta
+
+from odoo import _, api, models
+from odoo.exceptions import UserError
+
+from ..lib import clock
+from ..lib.vault import VaultError
+
+
+class SyncHealth(models.AbstractModel):
+    """Whether this installation does its work: for load balancers and uptime monitors.
+
+    What the providers' systems do is none of its business: a failing provider, a paused
+    connection or a maintenance window does not make a healthy server unhealthy.
+    """
+
+    _name = "sync.health"
+    _description = "Health"
+
+    @api.model
+    def _check(self):
+        """Look at what must work, in a few cheap queries.
+
+        :return: `(healthy, {"status": "ok" or "failing", "checks": {name: bool},
+            "reasons": [text]})`; nothing in it is secret.
+        """
+        problems = {
+            "database": None,  # we would not be here
+            "encryption_key": self._key_problem(),
+            "lanes": self._lanes_problem(),
+        }
+        reasons = [problem for problem in problems.values() if problem]
+        return not reasons, {
+            "status": "failing" if reasons else "ok",
+            "checks": {name: problem is None for name, problem in problems.items()},
+            "reasons": reasons,
+        }
+
+    @api.model
+    def _key_problem(self):
+        """Say that stored credentials cannot be read here, if so."""
+        try:
+            self.env["sync.connection"]._vault()
+        except (OSError, UserError, VaultError):
+            return _("The encryption key is missing or is not one.")
+        return None
+
+    @api.model
+    def _lanes_problem(self):
+        """Say that due work is not picked up, if so.
+
+        A long queue is none of it: as long as some lane shows a sign of life, it is
+        worked off.
+        """
+        seconds = self.env["sync.settings"]._number("health_seconds")
+        limit = clock.now() - timedelta(seconds=seconds)
+        if self._last_sign_of_life() > limit:
+            return None
+        due = self.env["sync.job"]._next_eta()
+        if due is None or due > limit or self.env["sync.job"]._blocked():
+            return None
+        return _("Jobs have been due for more than %s seconds and no lane picks them up.", seconds)
+
+    @api.model
+    def _last_sign_of_life(self):
+        """Return when a lane last began or ended anything."""
+        self.env.cr.execute(
+            """
+            SELECT max(GREATEST(l.beat_at, c.lastcall, c.create_date))
+              FROM sync_lane l JOIN ir_cron c ON c.id = l.cron_id AND c.active WHERE l.active
+            """
+        )
+        return self.env.cr.fetchone()[0] or clock.now() - timedelta(days=3650)
