@@ -21,6 +21,17 @@ from . import sync_endpoint
 from . import sync_endpoint_gate
 from . import sync_lane
 from . import sync_watchdog
+from . import sync_settings
+from . import sync_metric_mixin
+from . import sync_metric_mark
+from . import sync_metric
+from . import sync_metric_total
+from . import sync_metric_export
+from . import sync_metric_access
+from . import sync_job_metric
+from . import sync_event_metric
+from . import sync_retention
+from . import sync_health
 from . import sync_change
 from . import sync_exception
 from . import sync_handler
@@ -33,4 +44,5 @@ from . import sync_outbox
 from . import sync_record_mixin
 from . import sync_trace
 from . import sync_overview
+from . import res_config_settings
 from . import res_partner
