@@ -7,7 +7,7 @@
     "website": "https://github.com/q2c-sync/q2c-sync",
     "license": "LGPL-3",
     "depends": ["base", "mail"],
-    "external_dependencies": {"python": ["cryptography", "pycountry"]},
+    "external_dependencies": {"python": ["cryptography", "prometheus-client", "pycountry"]},
     "data": [
         "security/sync_groups.xml",
         "security/ir.model.access.csv",
@@ -29,6 +29,8 @@
         "views/sync_run_views.xml",
         "views/sync_binding_views.xml",
         "views/sync_lane_views.xml",
+        "views/sync_metric_views.xml",
+        "views/res_config_settings_views.xml",
         "views/res_partner_views.xml",
         "views/sync_client_actions.xml",
         "views/sync_menus.xml",
