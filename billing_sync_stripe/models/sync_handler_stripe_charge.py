@@ -11,6 +11,7 @@ from odoo.addons.crm_sync_base.lib.errors import (
 )
 from odoo.addons.crm_sync_base.lib.fingerprint import fingerprint
 from odoo.addons.crm_sync_base.lib.outcome import Outcome
+from odoo.addons.crm_sync_base.lib.saga import Undo
 from odoo.addons.q2c_sale.lib import totals
 
 from ..lib import const, money
@@ -329,3 +330,35 @@ class SyncHandlerStripeCharge(models.AbstractModel):
             f"{invoice.name}: {error.message}", hint=error.hint, fingerprint=error.fingerprint
         )
         return replace(outcome, error=named)
+
+    # === Taking it back ===#
+
+    def _is_story_step(self):
+        return True
+
+    def _undo_meaning(self):
+        return _(
+            "Money is never given back by itself: a person refunds the charge at Stripe. "
+            "Fees are kept by Stripe, and the customer's bank may take days."
+        )
+
+    def _undo(self, flow, line, record):
+        """Say what a person must do; nothing is refunded without one."""
+        binding = self.env["sync.binding"]._for_records(flow.connection_id, flow.remote_object, record).get(record.id)
+        if not binding and not line.effective:
+            return Undo.undone(_("%s was not charged", record.name))
+        if not binding:
+            return Undo.person(
+                _("Nobody knows whether %s was charged: Stripe did not answer.", record.name),
+                _("Look for its payment at Stripe; refund it if it is there, then mark this as handled."),
+            )
+        amount = record.currency_id.format(record.amount_total)
+        return Undo.person(
+            _(
+                "%(invoice)s was charged at Stripe (%(payment)s, up to %(amount)s).",
+                invoice=record.name,
+                payment=binding.external_id,
+                amount=amount,
+            ),
+            _("Refund the payment at Stripe, then mark this as handled."),
+        )

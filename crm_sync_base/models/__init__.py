@@ -3,6 +3,7 @@ from . import sync_connector
 from . import sync_connection
 from . import sync_flow
 from . import sync_flow_step
+from . import sync_flow_policy
 from . import sync_flow_template
 from . import sync_value_map
 from . import sync_value_map_line
@@ -34,6 +35,9 @@ from . import sync_retention
 from . import sync_health
 from . import sync_change
 from . import sync_exception
+from . import sync_saga
+from . import sync_saga_step
+from . import sync_job_step
 from . import sync_handler
 from . import sync_handler_poll
 from . import sync_handler_step

@@ -1,6 +1,7 @@
-from odoo import models
+from odoo import _, models
 
 from ..lib.outcome import Outcome
+from ..lib.saga import Undo
 
 
 class SyncHandler(models.AbstractModel):
@@ -28,4 +29,43 @@ class SyncHandler(models.AbstractModel):
             .with_company(connection.company_id)
             .with_context(tracking_disable=True, mail_notrack=True, mail_create_nolog=True)
             .env
+        )
+
+    # === A step of somebody else's story ===#
+
+    def _is_story_step(self) -> bool:
+        """Whether what this handler does belongs to the saga of the record's story.
+
+        Charging an invoice follows from the order's steps without being one of them:
+        it joins their saga when it has run, and is looked at when they are undone.
+        """
+        return False
+
+    def _has_effect(self, job) -> bool:
+        """Whether a job that succeeded left anything behind at the provider."""
+        return bool(self._effect_of(job))
+
+    def _effect_of(self, job):
+        """Return the binding of the record that a job was about."""
+        flow = job.flow_id
+        record = self.env[job.model].browse(job.res_id)
+        bindings = self.env["sync.binding"].sudo()._for_records(flow.connection_id, flow.remote_object, record)
+        return bindings.get(record.id)
+
+    def _is_uncertain(self, job) -> bool:
+        """Whether nobody knows if the last call of a failed job took effect."""
+        return bool(job.sudo().intent)
+
+    def _undo_meaning(self) -> str:
+        """Return what undoing a step of this handler means, in a sentence."""
+        return _("Cannot be undone by itself: a person is asked.")
+
+    def _undo(self, flow, line, record) -> Undo:
+        """Take back what a job of this handler did to a record, or say who must.
+
+        :param line: the `sync.saga.step`.
+        """
+        return Undo.person(
+            _("What was done at %s cannot be undone by itself.", flow.connection_id.name),
+            _("Take it back there, then mark it as handled."),
         )

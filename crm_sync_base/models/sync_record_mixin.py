@@ -1,4 +1,4 @@
-from odoo import _, fields, models
+from odoo import _, api, fields, models
 
 
 class SyncRecordMixin(models.AbstractModel):
@@ -11,6 +11,41 @@ class SyncRecordMixin(models.AbstractModel):
         compute="_compute_sync_binding_count",
         groups="crm_sync_base.group_sync_user",
     )
+
+    # === Steps ===#
+
+    sync_saga_id = fields.Many2one(
+        "sync.saga", string="Steps", compute="_compute_sync_saga", groups="crm_sync_base.group_sync_user"
+    )
+    sync_saga_state = fields.Selection(
+        "_selection_sync_saga_state", string="State of the Steps", compute="_compute_sync_saga",
+        groups="crm_sync_base.group_sync_user",
+    )
+    sync_saga_timeline = fields.Json(
+        string="Steps so Far", compute="_compute_sync_saga", groups="crm_sync_base.group_sync_user"
+    )
+    sync_saga_message = fields.Text(
+        string="Trouble", compute="_compute_sync_saga", groups="crm_sync_base.group_sync_user"
+    )
+
+    @api.model
+    def _selection_sync_saga_state(self):
+        return self.env["sync.saga"]._fields["state"]._description_selection(self.env)
+
+    def _compute_sync_saga(self):
+        """Find the saga of each record: the one that needs a person, else the newest."""
+        sagas = self.env["sync.saga"].sudo().search(
+            [("model", "=", self._name), ("res_id", "in", self.ids)], order="id"
+        )
+        found = {}
+        for story in sagas.sorted(lambda story: (story.state == "person", story.id)):
+            found[story.res_id] = story
+        for record in self:
+            story = found.get(record.id, sagas.browse())
+            record.sync_saga_id = story
+            record.sync_saga_state = story.state
+            record.sync_saga_timeline = story.timeline
+            record.sync_saga_message = story.message
 
     def _compute_sync_binding_count(self):
         counts = dict(
@@ -44,6 +79,11 @@ class SyncRecordMixin(models.AbstractModel):
             "view_mode": "list,form",
             "domain": [("model", "=", self._name), ("res_id", "=", self.id)],
         }
+
+    def action_open_sync_saga(self):
+        """Open the steps that this record went through, and what undoing them means."""
+        self.ensure_one()
+        return self.sync_saga_id._form()
 
     def action_open_sync_trace(self):
         """Open the whole story of this record, from the CRM to the payout."""

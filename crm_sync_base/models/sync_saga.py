@@ -29,7 +29,7 @@ class SyncSaga(models.Model):
 
     name = fields.Char(string="Record", readonly=True)
     state = fields.Selection(
-        STATES, default=saga.RUNNING, required=True, readonly=True, index=True, tracking=True
+        STATES, default=saga.RUNNING, required=True, readonly=True, index=True
     )
     backward = fields.Boolean(readonly=True, help="Its steps are being undone, or were.")
     flow_id = fields.Many2one("sync.flow", required=True, readonly=True, ondelete="cascade", index=True)
@@ -70,13 +70,13 @@ class SyncSaga(models.Model):
     def _compute_message(self):
         for story in self:
             step = story.open_step_id
-            story.message = step and step._trouble()
-            story.hint = step and (step.error_hint if step.state == saga.FAILED else step.undo_hint)
+            story.message = step._trouble() if step else False
+            story.hint = step.error_hint if step.state == saga.FAILED else step.undo_hint
 
     @api.depends("step_ids.state")
     def _compute_timeline(self):
         for story in self:
-            steps = story.step_ids
+            steps = story._lines()
             story.timeline = [step._timeline_entry() for step in steps]
             passed = steps.filtered(lambda step: step.state in (saga.DONE, saga.HANDLED))
             story.progress = f"{len(passed)} / {len(steps)}"
@@ -93,8 +93,7 @@ class SyncSaga(models.Model):
         :param parents: `{record id: job}`, whose story goes on.
         :return: `{record id: sync.saga.step}` of the steps to run now.
         """
-        sagas = self._upsert(step.flow_id, records, parents)
-        sagas._lock()
+        sagas = self._upsert(step.flow_id, records, parents)  # which locks them
         sagas._plan_steps()
         return {
             story.res_id: start
@@ -191,13 +190,13 @@ class SyncSaga(models.Model):
             self.write({"backward": False, "done_at": False, "correlation_id": job.correlation_id})
         elif self._is_first(line):
             # A change at the source while a step waits: what is done stays done.
-            line = line.browse(saga.next_forward(self._facts())) or line
+            line = line.browse(saga.next_forward(self._facts()) or line.id)
         line._await()
         self._refresh()
         return line
 
     def _is_first(self, line):
-        runnable = self.step_ids.filtered(lambda other: other.kind == "step" and other.state != saga.SKIPPED)
+        runnable = self._lines().filtered(lambda other: other.kind == "step" and other.state != saga.SKIPPED)
         return line == runnable[:1]
 
     # === Forward ===#
@@ -207,28 +206,37 @@ class SyncSaga(models.Model):
         self.ensure_one()
         self._plan_steps()
         if not self.backward:
-            following = self.step_ids.browse(saga.next_forward(self._facts()))
-            if following and following.state == saga.PENDING:
+            key = saga.next_forward(self._facts())
+            following = line.browse(key or [])
+            if following.state == saga.PENDING:
                 record = self.env[self.model].browse(self.res_id)
                 following._enqueue_run(record, job)
         self._refresh()
 
+    def _lines(self):
+        """Return the steps in the order in which they run."""
+        return self.step_ids.sorted(lambda line: (line.sequence, line.id))
+
     def _facts(self):
-        return [line._facts() for line in self.step_ids]
+        """Return the steps as `lib/saga.py` wants them."""
+        return [
+            saga.Step(line.id, position, line.state, line.effective, line.kind == "step")
+            for position, line in enumerate(self._lines())
+        ]
 
     def _refresh(self):
         """Bring the saga's own state in line with its steps."""
         for story in self:
             state = saga.state_of(story._facts(), backward=story.backward)
-            waiting = story.step_ids.filtered(
-                lambda line, back=story.backward: line.state == (saga.PERSON if back else saga.FAILED)
-            )
-            vals = {"state": state, "open_step_id": waiting[-1:].id if state == saga.NEEDS_PERSON else False}
-            if state in OVER and not story.done_at:
-                vals["done_at"] = clock.now()
-            elif state not in OVER:
-                vals["done_at"] = False
-            story.write(vals)
+            wanted = saga.PERSON if story.backward else saga.FAILED
+            waiting = story._lines().filtered(lambda line, wanted=wanted: line.state == wanted)
+            vals = {
+                "state": state,
+                "open_step_id": waiting[-1:].id if state == saga.NEEDS_PERSON else False,
+                "done_at": (story.done_at or clock.now()) if state in OVER else False,
+            }
+            story.write({name: value for name, value in vals.items() if story._fields[name].convert_to_write(
+                story[name], story) != value})
 
     # === Backward ===#
 
@@ -253,6 +261,18 @@ class SyncSaga(models.Model):
         if key is not None:
             self.step_ids.browse(key)._enqueue_undo(job)
         self._refresh()
+
+    def _close_job(self, job, note):
+        """Take a failed job, and its exception if it was the last one, off the desk."""
+        if job.state == "failed":
+            exception = job.exception_id
+            job.write(
+                {
+                    "state": "cancelled",
+                    "summary": _("Handled by %(user)s: %(note)s", user=self.env.user.name, note=note),
+                }
+            )
+            exception._close_if_empty()
 
     def _stop_waiting(self):
         """Take the step jobs of this saga that have not started out of the queue."""
@@ -340,6 +360,14 @@ class SyncSaga(models.Model):
         """Ask what was done by hand about the step that waits."""
         self.ensure_one()
         return self.open_step_id.action_handle()
+
+    def _form(self):
+        return {
+            "type": "ir.actions.act_window",
+            "res_model": "sync.saga",
+            "res_id": self.id,
+            "view_mode": "form",
+        }
 
     def action_open_record(self):
         """Open the record that the saga is about."""

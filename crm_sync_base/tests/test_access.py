@@ -7,6 +7,7 @@ from .common import ACCOUNT_RULES, SyncCase
 DESK = {"menu_sync_overview", "menu_sync_trace", "menu_sync_exception"}
 LEDGERS = {
     "menu_sync_ledger", "menu_sync_event", "menu_sync_job", "menu_sync_change", "menu_sync_run", "menu_sync_binding",
+    "menu_sync_saga",
 }
 WORK = DESK | LEDGERS | {"menu_sync_flow", "menu_sync_connection", "menu_sync_configuration", "menu_sync_value_map",
                         "menu_sync_hold"}
@@ -15,6 +16,7 @@ MENUS = {"user": DESK, "approver": DESK, "operator": WORK, "manager": ALL, "audi
 
 ACTIONS = [
     "connection", "flow", "exception", "job", "event", "change", "binding", "run", "value_map", "mapping", "lane",
+    "saga",
 ]
 
 

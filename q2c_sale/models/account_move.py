@@ -1,4 +1,4 @@
-from odoo import models
+from odoo import _, fields, models
 
 
 class AccountMove(models.Model):
@@ -43,3 +43,36 @@ class AccountMove(models.Model):
         counterparts = self._get_reconciled_amls().move_id
         paying = counterparts.filtered(lambda move: move.origin_payment_id or move.statement_line_id)
         return [*paying.mapped("date"), *self._q2c_unbooked_payments().mapped("date")]
+
+    # === Credit ===#
+
+    def _q2c_credits(self):
+        """Return the credit notes of these invoices, cancelled ones left out."""
+        return self.reversal_move_ids.filtered(lambda move: move.state != "cancel")
+
+    def _q2c_is_credited(self):
+        """Whether posted credit notes take back the whole of this invoice."""
+        self.ensure_one()
+        posted = self._q2c_credits().filtered(lambda move: move.state == "posted")
+        credited = sum(posted.mapped("amount_total"))
+        same_currency = posted.currency_id <= self.currency_id
+        return bool(posted) and same_currency and self.currency_id.compare_amounts(credited, self.amount_total) >= 0
+
+    def _q2c_propose_credit(self):
+        """Return a draft credit note of each of these posted invoices; new where there is none.
+
+        It is a proposal: nothing is booked before a person posts it.
+        """
+        proposals = self.browse()
+        for move in self:
+            drafts = move._q2c_credits().filtered(lambda credit: credit.state == "draft")
+            proposals += drafts or move._reverse_moves(
+                [
+                    {
+                        "ref": _("Reversal of: %s", move.name),
+                        "invoice_date": fields.Date.context_today(move),
+                        "invoice_origin": move.invoice_origin,
+                    }
+                ]
+            )
+        return proposals

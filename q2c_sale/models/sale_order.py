@@ -294,6 +294,28 @@ class SaleOrder(models.Model):
             hint=_("Compare the lines, taxes and rounding of the order with a draft invoice, then retry."),
         )
 
+    # === Taking it back ===#
+
+    def _q2c_cancel_obstacles(self):
+        """Return, in words, what was built on the confirmed order and forbids cancelling it.
+
+        Modules that build more on an order (a project, a delivery) add theirs.
+        """
+        self.ensure_one()
+        obstacles = []
+        if self.locked:
+            obstacles.append(_("it is locked"))
+        moves = self._q2c_invoices().filtered(lambda move: move.move_type == "out_invoice")
+        drafts = moves.filtered(lambda move: move.state == "draft")
+        if drafts:
+            obstacles.append(_("it has draft invoices (%s)", len(drafts)))
+        open_ = moves.filtered(lambda move: move.state == "posted" and not move._q2c_is_credited())
+        if open_:
+            obstacles.append(_("posted invoices are not credited (%s)", ", ".join(open_.mapped("name"))))
+        if any(line.qty_delivered for line in self.order_line):
+            obstacles.append(_("something of it was delivered"))
+        return obstacles
+
     # === Facts ===#
 
     def _q2c_facts(self):

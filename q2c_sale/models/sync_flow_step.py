@@ -1,5 +1,6 @@
-from odoo import _, fields, models
+from odoo import _, api, fields, models
 from odoo.addons.crm_sync_base.lib.errors import NotReady
+from odoo.addons.crm_sync_base.lib.saga import Done, Undo
 from odoo.exceptions import UserError
 
 
@@ -13,6 +14,20 @@ class SyncFlowStep(models.Model):
         ondelete={"confirm": "cascade", "invoice": "cascade"},
     )
 
+    @api.model
+    def _undo_meanings(self):
+        return {
+            **super()._undo_meanings(),
+            "confirm": _(
+                "The order is cancelled, unless something of it was delivered or invoiced. "
+                "E-mails that the customer got cannot be taken back."
+            ),
+            "invoice": _(
+                "A draft invoice is deleted. A posted one is never touched: a draft credit note is "
+                "prepared, which a person checks and posts. Invoices that were sent stay sent."
+            ),
+        }
+
     # === Confirm ===#
 
     def _run_confirm(self, record, job):
@@ -23,7 +38,7 @@ class SyncFlowStep(models.Model):
         """
         order = self._sale_order(record)
         if order.state == "sale":
-            return _("%s was confirmed already", order.name)
+            return Done(_("%s was confirmed already", order.name), effective=False)
         if order.state == "cancel":
             raise NotReady(
                 _("%s cannot be confirmed: it was cancelled in Odoo.", order.name),
@@ -31,7 +46,23 @@ class SyncFlowStep(models.Model):
             )
         order._q2c_assert_source_totals()
         order.action_confirm()
-        return _("%s confirmed", order.name)
+        return Done(_("%s confirmed", order.name), (("sale.order", order.id),))
+
+    def _undo_confirm(self, record, line):
+        """Cancel the order, if nothing was built on its confirmation since."""
+        order = self._sale_order(record)
+        if order.state == "cancel":
+            return Undo.undone(_("%s was cancelled already", order.name))
+        if order.state != "sale":
+            return Undo.undone(_("%s is not confirmed any more", order.name))
+        obstacles = order._q2c_cancel_obstacles()
+        if obstacles:
+            return Undo.person(
+                _("%(order)s cannot be cancelled: %(why)s", order=order.name, why="; ".join(obstacles)),
+                _("Take these back first, then try to undo again; or settle it by hand and mark it as handled."),
+            )
+        order._action_cancel()
+        return Undo.undone(_("%s cancelled", order.name))
 
     # === Invoice ===#
 
@@ -47,7 +78,45 @@ class SyncFlowStep(models.Model):
             return self._nothing_to_invoice(order)
         invoices = order._create_invoices(final=self._has_returns(order))
         invoices.action_post()
-        return self._invoiced(order, invoices)
+        effects = [("account.move", move.id) for move in invoices]
+        return Done(self._invoiced(order, invoices), tuple(effects))
+
+    def _undo_invoice(self, record, line):
+        """Take back the invoices that this step made, and no other.
+
+        Drafts are deleted. What was posted stays as it is; its counterpart is a credit
+        note, of which a draft is prepared for a person (posted entries are never
+        edited or deleted, and none is posted without anybody's consent).
+        """
+        made = [res_id for model, res_id in line.effects or [] if model == "account.move"]
+        moves = record.env["account.move"].sudo().browse(made).exists()
+        drafts = moves.filtered(lambda move: move.state == "draft" and not move.posted_before)
+        told = [_("draft deleted: %s", _titles(drafts))] if drafts else []
+        drafts.unlink()
+        moves -= drafts
+        waiting = moves.filtered(lambda move: move.state != "cancel" and not move._q2c_is_credited())
+        if waiting:
+            return self._ask_for_credit(waiting)
+        credited = moves.filtered(lambda move: move.state == "posted")
+        if credited:
+            told.append(_("credited: %s", _names(credited)))
+        return Undo.undone("; ".join(told) or _("No invoice is left of it"))
+
+    def _ask_for_credit(self, moves):
+        """Prepare what a person has to post, once for each invoice."""
+        reset = moves.filtered(lambda move: move.state == "draft")
+        posted = moves - reset
+        proposals = posted._q2c_propose_credit()
+        texts, hints = [], []
+        if posted:
+            texts.append(_("%s is posted; a posted invoice is never changed", _names(posted)))
+            hints.append(
+                _("Check the draft credit note (%s), correct and post it, then try to undo again.", _titles(proposals))
+            )
+        if reset:
+            texts.append(_("%s was reset to draft after it had been posted", _titles(reset)))
+            hints.append(_("Post it again or cancel it, then try to undo again."))
+        return Undo.person("; ".join(texts), " ".join(hints))
 
     def _assert_invoiceable(self, order):
         if order.state != "sale":
@@ -77,7 +146,10 @@ class SyncFlowStep(models.Model):
     def _nothing_to_invoice(self, order):
         posted = order.invoice_ids.filtered(lambda move: move.state == "posted")
         if posted and order.invoice_status in ("invoiced", "upselling"):
-            return _("%(order)s was invoiced already: %(invoices)s", order=order.name, invoices=_names(posted))
+            return Done(
+                _("%(order)s was invoiced already: %(invoices)s", order=order.name, invoices=_names(posted)),
+                effective=False,
+            )
         waiting = order.order_line.filtered(
             lambda line: not line.display_type and line.invoice_status not in ("invoiced", "upselling")
         )
@@ -119,3 +191,7 @@ class SyncFlowStep(models.Model):
 
 def _names(moves):
     return ", ".join(moves.sorted("id").mapped("name"))
+
+
+def _titles(moves):
+    return ", ".join(moves.sorted("id").mapped("display_name"))

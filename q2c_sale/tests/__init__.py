@@ -6,3 +6,4 @@ from . import test_order_revision
 from . import test_order_steps
 from . import test_order_status
 from . import test_order_trace
+from . import test_saga

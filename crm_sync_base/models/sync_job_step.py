@@ -1,0 +1,58 @@
+import logging
+
+from odoo import fields, models
+from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
+
+_logger = logging.getLogger(__name__)
+
+
+class SyncJobStep(models.Model):
+    """The job ledger tells the sagas what became of their steps."""
+
+    _inherit = "sync.job"
+
+    has_saga = fields.Boolean(compute="_compute_has_saga")
+
+    def _compute_has_saga(self):
+        for job in self:
+            job.has_saga = bool(job._saga())
+
+    def _saga(self):
+        """Return the saga of the job's record, or an empty recordset."""
+        self.ensure_one()
+        ran = ["|", ("job_id", "=", self.id), ("undo_job_id", "=", self.id)]
+        lines = self.env["sync.saga.step"].search(ran, limit=1)
+        if lines or not self.res_id:
+            return lines.saga_id
+        return self.env["sync.saga"].search([("model", "=", self.model), ("res_id", "=", self.res_id)], limit=1)
+
+    def action_open_saga(self):
+        """Open the steps that the job's record went through."""
+        self.ensure_one()
+        return self._saga()._form()
+
+    def _undoes(self):
+        """Whether the job is the compensation of a step."""
+        return self.kind == "step" and isinstance(self.payload, dict) and "undo" in self.payload
+
+    def _settle_done(self, pairs):
+        super()._settle_done(pairs)
+        if pairs and pairs[0][0].kind == "push":
+            jobs = self.browse([job.id for job, _outcome in pairs])
+            if jobs.flow_id._handler("push")._is_story_step():
+                self.env["sync.saga"]._on_pushed(jobs)
+
+    def _fail(self, error, outcome=None):
+        super()._fail(error, outcome)
+        if self.state == "failed" and self.kind in ("step", "push"):
+            self._tell_saga()
+
+    def _tell_saga(self):
+        """Tell the saga; whatever goes wrong there, the failure of the job is kept."""
+        try:
+            with self.env.cr.savepoint():
+                self.env["sync.saga"]._on_failed(self)
+        except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+            raise
+        except Exception:
+            _logger.exception("Synchronisation: the saga of job %s does not know that it failed", self.id)
