@@ -114,7 +114,8 @@ class SyncHandlerStripeCharge(models.AbstractModel):
             invoice = invoices.filtered(lambda move, job=job: move.id == job.res_id)
             customer = customers.get(invoice.commercial_partner_id.id)
             try:
-                facts[job.id] = self._facts(flow, job, invoice, customer, bound.get(invoice.id))
+                with self._guard(flow, "read", job, subject=f"charge {job.res_id}"):
+                    facts[job.id] = self._facts(flow, job, invoice, customer, bound.get(invoice.id))
             except SyncError as error:
                 facts[job.id] = Facts(error=error)
         return facts

@@ -117,6 +117,8 @@ class SyncConnection(models.Model):
 
     # === Relations ===#
     flow_ids = fields.One2many("sync.flow", "connection_id", string="Flows")
+    endpoint_ids = fields.One2many("sync.endpoint", "connection_id", string="Endpoints")
+    endpoint_trouble = fields.Char(compute="_compute_endpoint_trouble")
     flow_count = fields.Integer(compute="_compute_counts")
     exception_count = fields.Integer(compute="_compute_counts")
     pending_count = fields.Integer(compute="_compute_counts")
@@ -155,6 +157,16 @@ class SyncConnection(models.Model):
             labels = connection._connector()._credential_fields() if connection.provider else {}
             given = [spec["label"] for key, spec in labels.items() if stored.get(key)]
             connection.credential_summary = ", ".join(given) or _("none")
+
+    def _compute_endpoint_trouble(self):
+        """Say which endpoints do not take all calls, and what that means."""
+        for connection in self:
+            troubled = connection.endpoint_ids.filtered(
+                lambda one: one.condition not in ("fine", "draining")
+            )
+            connection.endpoint_trouble = " ".join(
+                f"{one.name}: {one.condition_text}" for one in troubled
+            )
 
     def _compute_counts(self):
         flows = dict(
@@ -314,8 +326,11 @@ class SyncConnection(models.Model):
         :raises UserError: when the account is refused; nothing is changed then.
         """
         for connection in self:
+            connector = connection._connector()
+            self.env["sync.endpoint"]._ensure_for(connection)
             try:
-                account = connection._connector()._authenticate(connection)
+                with connection._guard_check():
+                    account = connector._authenticate(connection)
             except SyncError as error:
                 connection.last_error = error.message
                 raise UserError(f"{error.message}\n{error.hint}".strip()) from error
@@ -331,11 +346,17 @@ class SyncConnection(models.Model):
                     "last_error": False,
                 }
             )
-            connection._connector()._setup(connection)
+            with connection._guard_check():
+                connector._setup(connection)
             connection._resolve_auth_exceptions()
         self.env["sync.flow"]._ensure_polls()
         self.env["sync.lane"]._wake()
         return True
+
+    def _guard_check(self):
+        """Call the provider because a person asks for it: no breaker refuses that."""
+        connector = self._connector()
+        return connector._guard(self, connector._endpoint("", "read"), manual=True)
 
     def _assert_account(self, account):
         expected = self.account_external_id

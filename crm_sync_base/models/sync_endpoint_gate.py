@@ -80,25 +80,38 @@ class SyncEndpointGate(models.Model):
 
     @api.model
     def _ensure_for(self, connection):
-        """Create the endpoints that a connection's provider declares."""
-        known = set(self.sudo().search([("connection_id", "=", connection.id)]).mapped("code"))
-        declared = connection._connector()._endpoints(connection)
-        self.sudo().with_context(mail_create_nolog=True).create(
-            [
-                self._declared_values(connection, endpoint)
-                for endpoint in declared
-                if endpoint.code not in known
-            ]
-        )
+        """Create the endpoints that a connection's provider declares.
 
-    def _declared_values(self, connection, endpoint):
-        return {
+        Always in a transaction of its own: whoever calls a provider meanwhile looks
+        there. Those of a connection that is not committed yet come with its first call.
+        """
+        declared = connection._connector()._endpoints(connection)
+        with self._own_cursor() as cr:
+            cr.execute("SET LOCAL lock_timeout = %s", [f"{LOCK_SECONDS}s"])
+            for endpoint in declared:
+                self._insert(cr, connection, endpoint)
+
+    def _insert(self, cr, connection, endpoint):
+        values = {
+            **{name: self._fields[name].default(self) for name in ("state", *TERMS)},
             "name": endpoint.label,
             "connection_id": connection.id,
+            "provider": connection.provider,
+            "company_id": connection.company_id.id,
             "code": endpoint.code,
             "rate_limit": endpoint.rate_limit,
             "rate_seconds": endpoint.rate_seconds,
         }
+        cr.execute(
+            f"""
+            INSERT INTO sync_endpoint ({", ".join(values)}, create_date)
+            SELECT {", ".join(["%s"] * len(values))}, timezone('utc', now())
+             WHERE EXISTS (SELECT 1 FROM sync_connection WHERE id = %s)
+                ON CONFLICT (connection_id, code) DO NOTHING
+            """,
+            [*values.values(), connection.id],
+            log_exceptions=False,
+        )
 
     @api.model
     def _blocked(self):
@@ -210,7 +223,7 @@ class SyncEndpointGate(models.Model):
         with self._own_cursor() as cr:
             row = self._row(cr, connection.id, code)
         if row is None:
-            self._create_missing(connection, code)
+            self._ensure_for(connection)
             return None, None
         state = to_gate(row)
         decision = gate.decide(state, row["now"], to_policy(row), **terms)
@@ -222,29 +235,6 @@ class SyncEndpointGate(models.Model):
         return self._change(
             connection.id, code, lambda held, now, policy: gate.decide(held, now, policy, **terms)
         )
-
-    def _create_missing(self, connection, code):
-        """Create an endpoint that nobody has seen yet; its first batch goes unwatched."""
-        declared = connection._connector()._endpoints(connection)
-        found = next((one for one in declared if one.code == code), None)
-        if found is None:
-            return
-        values = {
-            **{name: self._fields[name].default(self) for name in ("state", *TERMS)},
-            **self._declared_values(connection, found),
-            "provider": connection.provider,
-            "company_id": connection.company_id.id,
-        }
-        with self._own_cursor() as cr:
-            cr.execute(
-                f"""
-                INSERT INTO sync_endpoint ({", ".join(values)}, create_date)
-                SELECT {", ".join(["%s"] * len(values))}, timezone('utc', now())
-                 WHERE EXISTS (SELECT 1 FROM sync_connection WHERE id = %s)
-                    ON CONFLICT (connection_id, code) DO NOTHING
-                """,
-                [*values.values(), connection.id],
-            )
 
     def _refusal(self, connection, row, decision):
         """Return the error for a batch that must wait."""

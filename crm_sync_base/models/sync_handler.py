@@ -1,6 +1,7 @@
 from odoo import _, models
 
 from ..lib.outcome import Outcome
+from ..lib.priorities import URGENT
 from ..lib.saga import Undo
 
 
@@ -20,6 +21,19 @@ class SyncHandler(models.AbstractModel):
         :return: `{job id: Outcome}`.
         """
         raise TypeError(f"{self._name} is only an interface")
+
+    def _guard(self, flow, operation, jobs, subject=""):
+        """Call the provider for claimed jobs inside, see `sync.connector._guard`.
+
+        :param operation: read, poll or push.
+        """
+        connector = flow._connector()
+        return connector._guard(
+            flow.connection_id,
+            connector._endpoint(flow.remote_object, operation),
+            urgent=any(job.priority < URGENT for job in jobs),
+            subject=subject,
+        )
 
     def _as_service(self, flow):
         """Return the environment of the connection's service user and company."""

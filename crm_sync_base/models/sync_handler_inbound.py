@@ -111,20 +111,24 @@ class SyncHandlerInbound(models.AbstractModel):
         flow.connection_id._assert_live()
         carried = self._carried_documents(units)
         documents = self._read_documents(
-            flow, [unit.external_id for unit in units if unit not in carried]
+            flow,
+            [unit.external_id for unit in units if unit not in carried],
+            {unit.job for unit in units},
         )
         for unit in units:
             unit.document = carried.get(unit) or documents.get(unit.external_id)
 
-    def _read_documents(self, flow, external_ids):
+    def _read_documents(self, flow, external_ids, jobs):
+        """Return `{external id: document}` of what the provider has."""
         connector = flow._connector()
         declared = flow._remote()
         ids = list(dict.fromkeys(external_ids))
         found = {}
         for start in range(0, len(ids), declared.read_batch):
-            for document in connector._read(
-                flow.connection_id, flow.remote_object, ids[start : start + declared.read_batch]
-            ):
+            chunk = ids[start : start + declared.read_batch]
+            with self._guard(flow, "read", jobs, subject=fingerprint([flow.remote_object, chunk])):
+                documents = connector._read(flow.connection_id, flow.remote_object, chunk)
+            for document in documents:
                 found[document.external_id] = document
         return found
 

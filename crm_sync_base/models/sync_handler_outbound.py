@@ -1,16 +1,15 @@
+from dataclasses import replace
+
 from odoo import _, fields, models
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
 from ..lib import paths
-from ..lib.declarations import Write
-from ..lib.errors import Bug, NotReady, Transient
+from ..lib.declarations import Write, WriteResult
+from ..lib.errors import NotReady, Recovery, SyncError, Transient
 from ..lib.fingerprint import fingerprint
 from ..lib.outcome import Outcome
 from ..lib.planner import Problem, to_error
 from ..lib.transforms import OUTBOUND, Context, TransformProblem
-
-#: failures after which nobody knows whether the call took effect
-UNKNOWN_OUTCOME = (Transient.code, Bug.code)
 
 
 class SyncHandlerOutbound(models.AbstractModel):
@@ -28,7 +27,7 @@ class SyncHandlerOutbound(models.AbstractModel):
             return outcomes
         # The intent and its key must survive whatever happens during the call.
         self.env["sync.lane"]._commit()
-        results = self._call(flow, list(writes.values()))
+        results = self._call(flow, jobs, list(writes.values()))
         for job in jobs:
             if job.id in writes:
                 outcomes[job.id] = self._finish(flow, job, writes[job.id], results.get(job.id))
@@ -207,7 +206,7 @@ class SyncHandlerOutbound(models.AbstractModel):
 
     # === Call and result ===#
 
-    def _call(self, flow, writes):
+    def _call(self, flow, jobs, writes):
         """Call the provider in its own batch size.
 
         :return: `{job id: WriteResult}`.
@@ -215,19 +214,27 @@ class SyncHandlerOutbound(models.AbstractModel):
         size = flow._remote().write_batch
         results = {}
         for start in range(0, len(writes), size):
-            for result in flow._connector()._push(
-                flow.connection_id, flow.remote_object, writes[start : start + size]
-            ):
+            for result in self._call_batch(flow, jobs, writes[start : start + size]):
                 results[result.key] = result
         return results
+
+    def _call_batch(self, flow, jobs, writes):
+        """Call the provider once; what an earlier batch achieved stays known if it fails."""
+        try:
+            with self._guard(flow, "push", jobs, subject=fingerprint([w.key for w in writes])) as ticket:
+                results = flow._connector()._push(flow.connection_id, flow.remote_object, writes)
+        except SyncError as error:
+            return [WriteResult(write.key, write.external_id, error=error) for write in writes]
+        return [replace(result, error=ticket.softened(result.error)) for result in results]
 
     def _finish(self, flow, job, write, result):
         """Store the result of one write; a lost answer counts as not known."""
         if result is None:
             return Outcome(error=Transient(_("%s: the provider's answer is incomplete.", job.name)))
         if result.error:
-            if result.error.code not in UNKNOWN_OUTCOME:
-                # Refused for good: the next attempt renders the record afresh.
+            if result.error.recovery is Recovery.PERSON:
+                # Refused for good: the next attempt renders the record afresh. Any other
+                # failure says nothing of an earlier call whose answer may have been lost.
                 job.intent = False
             return Outcome(error=result.error)
         return self._succeed(flow, job, write, result)

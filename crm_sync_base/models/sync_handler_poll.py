@@ -29,7 +29,9 @@ class SyncHandlerPoll(models.AbstractModel):
         fresh = seen = 0
         done = False
         while not done and time.monotonic() < end:
-            page = flow._connector()._poll(flow.connection_id, flow, flow.poll_cursor or "")
+            cursor = flow.poll_cursor or ""
+            with self._guard(flow, "poll", job, subject=f"poll {flow.id} {cursor}"):
+                page = flow._connector()._poll(flow.connection_id, flow, cursor)
             new = self._drop_known(flow, page.refs)
             if new and not run:
                 run = self._start_run(flow, job)

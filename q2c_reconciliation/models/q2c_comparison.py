@@ -129,7 +129,9 @@ class Q2cComparison(models.Model):
         One system that fails, in whatever way, must not hide what the others say.
         """
         try:
-            told = connection._connector()._deal_facts(connection, order)
+            connector = connection._connector()
+            with connector._guard(connection, connector._endpoint("", "read"), urgent=True):
+                told = connector._deal_facts(connection, order)
         except DatabaseError:
             raise
         except (SyncError, UserError) as error:
