@@ -354,12 +354,11 @@ class SyncJobQueue(models.Model):
                 )
 
     def _requeue_rows(self, rows):
-        self.env.cr.execute_values(
+        self.env.cr.execute(
             """
             UPDATE sync_job j SET state = 'pending', lane_id = NULL, eta = v.eta
-              FROM (VALUES %s) AS v (id, eta) WHERE j.id = v.id
+              FROM unnest(%s, %s::timestamp[]) AS v (id, eta) WHERE j.id = v.id
             """,
-            rows,
-            template="(%s, %s::timestamp)",
-            page_size=1000,
+            [[job_id for job_id, _eta in rows], [eta for _job_id, eta in rows]],
+            log_exceptions=False,  # that the same work waits already is no error
         )
