@@ -72,12 +72,16 @@ def _customers(rand: random.Random, pairs: int, label: str) -> list[Action]:
 
 
 def _deals(rand: random.Random, count: int, first: int, label: str) -> list[Action]:
-    """Won deals with one to three lines at odd prices and, sometimes, discounts."""
+    """Won deals with one to three lines and, sometimes, discounts.
+
+    Prices are multiples of 4: with these discounts and a tax of 15 % no rounding is
+    involved, so that a difference is never one of two ways to round.
+    """
     result = []
     for number in range(first, first + count):
         provider = rand.choice(CRMS)
         codes = rand.sample(PRODUCTS, rand.randint(1, 3))
-        lines = [{"code": code, "quantity": rand.randint(1, 9), "price": f"{rand.randint(100, 99999) / 100:.2f}",
+        lines = [{"code": code, "quantity": rand.randint(1, 9), "price": f"{4 * rand.randint(1, 500)}.00",
                   "discount": rand.choice((None, None, 10, 25))} for code in codes]
         result.append(Action("deal", provider, number, {
             "name": f"{label}Deal {number}", "currency": rand.choice(CURRENCIES), "lines": lines}))

@@ -125,7 +125,7 @@ class World:
             with step(f"Chaos: sandbox and Odoo ({f'{self.workers} workers' if self.workers else 'threads'})"):
                 self.sandbox = stack.enter_context(
                     Sandbox(self.folder / "sandbox", ["--retry-scale", "0.02"]))
-                self.server = stack.enter_context(ChaosOdoo(self.folder / "odoo", self._arguments()))
+                self.server = stack.enter_context(ChaosOdoo(self.folder / "odoo", self.arguments))
                 self.admin = self.sandbox.admin
                 self.first = self.query(snapshots.watermarks)
                 self._connect()
@@ -136,7 +136,9 @@ class World:
     def __exit__(self, *error: Any) -> None:
         self._stack.__exit__(*error)
 
-    def _arguments(self) -> list[str]:
+    @property
+    def arguments(self) -> list[str]:
+        """Options of Odoo's command line that this world always has."""
         return [f"--workers={self.workers}"] if self.workers else []
 
     def _connect(self) -> None:
@@ -153,6 +155,8 @@ class World:
         # So that a minute is enough for who was refused several times.
         rpc("sync.flow", "write", flows, {"max_wait": 10.0, "base_wait": 1.0, "max_attempts": 30})
         self._tell_of_masters()
+        # What was invoiced before the payment provider was connected is charged now.
+        rpc("sync.flow", "action_send_all", rpc("sync.flow", "search", [("code", "=", "charges")]))
 
     def _tell_of_masters(self) -> None:
         (connection,) = self.server.rpc(
@@ -253,6 +257,44 @@ class World:
         for pid in chosen:
             self.sql("SELECT pg_terminate_backend(%s)", [pid])
         return len(chosen)
+
+    def break_table(self, table: str) -> None:
+        """Let every insert into a table fail as if the disk were full."""
+        self.sql(f"""
+            CREATE OR REPLACE FUNCTION q2c_chaos_disk_full() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN
+                RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100';
+            END $$;
+            CREATE TRIGGER q2c_chaos_disk_full BEFORE INSERT ON {table}
+               FOR EACH ROW EXECUTE FUNCTION q2c_chaos_disk_full()""")
+
+    def mend_table(self, table: str) -> None:
+        """End that."""
+        self.sql(f"DROP TRIGGER q2c_chaos_disk_full ON {table}")
+
+    def switch_crons_off(self) -> None:
+        """Do what Odoo does to a scheduled action that fails too often: to those of all lanes.
+
+        A running one is waited for: its row is locked.
+        """
+        self.sql("UPDATE ir_cron SET active = false WHERE id IN (SELECT cron_id FROM sync_lane)")
+
+    def set_parameter(self, name: str, value: str) -> None:
+        """Set a system parameter of Odoo, as long as it takes to have it set."""
+
+        def done() -> bool:
+            if not self.server.is_alive:
+                self.server.restart()
+            self.server.rpc("ir.config_parameter", "set_param", name, value)
+            return True
+
+        def ask() -> bool:
+            try:
+                return done()
+            except OSError:
+                return False
+
+        wait_for(ask, f"{name} to be set", RECOVERY_SECONDS)
 
     # -- afterwards ---------------------------------------------------------
 

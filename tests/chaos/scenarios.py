@@ -1,0 +1,312 @@
+"""The scenarios: each makes work, breaks something meanwhile, and compares everything after.
+
+A scenario is a function of a world. It begins and ends with everything equal, so that
+scenarios can follow each other in one world and a mess is found where it was made.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from cli import odoo, paths, shell
+
+from .ledger import Job
+from .load import Player
+from .world import DATABASE_GONE, Report, World
+
+#: Work that is left at a fault's end may take this long for each record (two cores, shared).
+SECONDS_PER_RECORD = 0.6
+
+#: Calls that were cut off while a server was killed or a database away fail loudly; that is theirs.
+_HTTP_CUT = r"Exception during request handling|during HTTP request"
+
+Scenario = Callable[[World, int], Report]
+SCENARIOS: dict[str, Scenario] = {}
+
+
+def scenario(function: Callable[[World, Report, int], Any]) -> Scenario:
+    """Register a scenario under its function's name, with dashes."""
+    name = function.__name__.replace("_", "-")
+
+    def run(world: World, records: int) -> Report:
+        with world.scenario(name) as report:
+            function(world, report, records)
+        return report
+
+    run.__name__, run.__doc__ = name, function.__doc__
+    SCENARIOS[name] = run
+    return run
+
+
+def _finish(world: World, report: Report, player: Player | None, *log: Any, stranded: set | None = None,
+            allowed: Callable[[Job], bool] = lambda job: False) -> None:
+    """The fault has ended: work must go on within a minute, and all become equal.
+
+    :param log: what errors of the fault's own contain
+    :param stranded: jobs that were running at its end
+    """
+    ended = time.monotonic()
+    report.recovered = world.wait_recovered(ended, world.stranded() if stranded is None else stranded)
+    if player:
+        player.finish()
+        report.records = player.records
+    world.poll()
+    world.settle(60.0 + SECONDS_PER_RECORD * report.records, allowed)
+    report.settled = time.monotonic() - ended
+    world.assert_log(*log)
+
+
+def _while_playing(player: Player, step: Callable[[], None], pause: Callable[[], float]) -> int:
+    """Repeat a step with pauses while there is work to come; return how often."""
+    count = 0
+    while player.is_playing:
+        deadline = time.monotonic() + pause()
+        while player.is_playing and time.monotonic() < deadline:
+            time.sleep(0.1)
+        step()
+        count += 1
+    return count
+
+
+# ---------------------------------------------------------------------------
+# (a) Processes
+# ---------------------------------------------------------------------------
+
+@scenario
+def killed_workers(world: World, report: Report, records: int) -> None:
+    """Workers and servers are killed at random moments while the network is bad."""
+    world.bad_network()
+    player = world.play(records, per_second=records / 12)
+    killed: Counter[str] = Counter()
+
+    def kill() -> None:
+        killed[world.kill().split()[0]] += 1
+
+    _while_playing(player, kill, lambda: world.rand.uniform(1.5, 4.0))
+    world.good_network()
+    report.note = ", ".join(f"{count} × {what} killed" for what, count in sorted(killed.items()))
+    _finish(world, report, player, _HTTP_CUT, DATABASE_GONE)
+    _pay_out(world)
+
+
+def _pay_out(world: World) -> None:
+    """Everything that was charged goes to the bank and is found in the books."""
+    world.admin.post("/stripe/payouts/run", {})
+    world.settle(60.0)
+    remote, _local = world.snapshot()
+    assert remote.payouts, "nothing was paid out"
+
+
+@scenario
+def module_upgrade(world: World, report: Report, records: int) -> None:
+    """The module is upgraded with jobs in the queue: they are all there afterwards."""
+    world.server.stop()
+    player = world.play(records, per_second=200)
+    player.finish()
+    world.sql("UPDATE sync_job SET eta = timezone('utc', now()) WHERE state = 'pending'")
+    before = set(world.sql("SELECT id, idempotency_key FROM sync_job WHERE state = 'pending'"))
+    line = odoo.command("server", [
+        *odoo.options(world.server.database), f"--addons-path={odoo.addons_path()},{paths.ROOT}/tests/chaos/addons",
+        "--update=crm_sync_base", "--stop-after-init", "--no-http", "--max-cron-threads=0"])
+    shell.run_logged(line, "install", "The upgrade failed", env=odoo.environment(), cwd=paths.ROOT)
+    after = set(world.sql("SELECT id, idempotency_key FROM sync_job WHERE state = 'pending'"))
+    assert before <= after, f"{len(before - after)} waiting jobs are gone after the upgrade"
+    report.note = f"{len(before)} jobs kept"
+    world.server.restart()
+    world.admin.post("/webhooks/flush")
+    _finish(world, report, player)
+
+
+# ---------------------------------------------------------------------------
+# (b) Database
+# ---------------------------------------------------------------------------
+
+@scenario
+def database_restarted(world: World, report: Report, records: int) -> None:
+    """PostgreSQL is stopped, politely and as by a power cut, and comes back."""
+    player = world.play(records, per_second=records / 8)
+    for mode in ("fast", "immediate"):
+        time.sleep(world.rand.uniform(1.0, 3.0))
+        world.cluster.restart(mode, down=world.rand.uniform(0.0, 2.0))
+    stranded = world.stranded()
+    _finish(world, report, player, DATABASE_GONE, _HTTP_CUT, stranded=stranded)
+
+
+@scenario
+def sessions_terminated(world: World, report: Report, records: int) -> None:
+    """Random database sessions are terminated, those of lanes and crons among them."""
+    player = world.play(records, per_second=records / 8)
+    ended: list[int] = []
+    _while_playing(player, lambda: ended.append(world.terminate_backends()), lambda: world.rand.uniform(0.5, 2.0))
+    report.note = f"{sum(ended)} sessions"
+    _finish(world, report, player, DATABASE_GONE, _HTTP_CUT)
+
+
+@scenario
+def disk_full(world: World, report: Report, records: int) -> None:
+    """PostgreSQL has no room left for a while (SQLSTATE 53100), for bindings, jobs and events in turn."""
+    player = world.play(records, per_second=records / 8)
+    for table in ("sync_binding", "sync_change", "sync_job"):
+        world.break_table(table)
+        time.sleep(3.0)
+        world.mend_table(table)
+    _finish(world, report, player, r"No space left on device", _HTTP_CUT)
+
+
+# ---------------------------------------------------------------------------
+# (c) Connections
+# ---------------------------------------------------------------------------
+
+@scenario
+def pool_exhausted(world: World, report: Report, records: int) -> None:
+    """More webhooks at a time than there are database connections."""
+    world.server.use([*world.arguments, "--db_maxconn=6"])
+    try:
+        world.begin()
+        player = world.play(records, per_second=500)
+        _finish(world, report, player, r"PoolError|Connection Pool Is Full", _HTTP_CUT)
+    finally:
+        world.server.use(world.arguments)
+
+
+# ---------------------------------------------------------------------------
+# (d) Providers
+# ---------------------------------------------------------------------------
+
+@scenario
+def retry_storm(world: World, report: Report, records: int) -> None:
+    """A provider refuses everything for a while; afterwards its calls do not come all at once."""
+    for vendor in ("salesforce", "hubspot", "stripe"):
+        world.fault(vendor, "status", status=429, retry_after=2, probability=0.5)
+        world.fault(vendor, "status", status=500)
+    since = world.admin.get("/calls", limit=0)["last_seq"]
+    player = world.play(records, per_second=records / 6)
+    player.finish()
+    time.sleep(5.0)
+    during = world.admin.get("/calls", since=since, limit=0)
+    world.good_network()
+    _finish(world, report, player)
+    after = world.admin.get("/calls", since=during["last_seq"], limit=100_000)["calls"]
+    most = _most_a_second(after)
+    report.note = f"{during['total']} calls while refused, at most {most} in a second afterwards"
+    assert most <= MOST_CALLS, f"{most} calls in one second after the outage, {MOST_CALLS} are allowed"
+
+
+#: Calls that all providers together may get in one second after an outage.
+MOST_CALLS = 150
+
+
+def _most_a_second(calls: list[dict[str, Any]]) -> int:
+    """Return the largest number of calls within any second."""
+    moments = sorted(call["at"] for call in calls)
+    most = first = 0
+    for last, moment in enumerate(moments):
+        while moment - moments[first] > 1.0:
+            first += 1
+        most = max(most, last - first + 1)
+    return most
+
+
+# ---------------------------------------------------------------------------
+# (e) Poison
+# ---------------------------------------------------------------------------
+
+@scenario
+def poison(world: World, report: Report, records: int) -> None:
+    """A record that kills its worker every time is parked after three; all others go on."""
+    made = world.admin.post("/salesforce/records/Account", {"Name": "Poison Ltd", "BillingCountry": "Germany"})
+    world.set_parameter("q2c_chaos.poison", made["Id"])
+    player = world.play(records, per_second=records / 4)
+    deadline = time.monotonic() + 120.0
+
+    def parked() -> list[tuple]:
+        return world.sql("SELECT crashes FROM sync_job WHERE external_id = %s AND state = 'failed'", [made["Id"]])
+
+    while not parked():
+        assert time.monotonic() < deadline, "the poisonous record is not parked"
+        if not world.server.is_alive:
+            world.server.restart()
+        time.sleep(0.2)
+    ((crashes,),) = parked()
+    assert crashes == 3, f"parked after {crashes} crashes"
+    world.set_parameter("q2c_chaos.poison", "")
+    report.note = "parked after 3"
+    others = "SELECT count(*) FROM sync_job WHERE crashes >= 3 AND external_id <> %s"
+    assert world.sql(others, [made["Id"]]) == [(0,)], "records that are not poisonous were parked, too"
+    # Healed, a person presses retry, and the record arrives as if nothing had been.
+    world.server.rpc("sync.job", "action_retry", world.server.rpc(
+        "sync.job", "search", [("external_id", "=", made["Id"]), ("state", "=", "failed")]))
+    _finish(world, report, player, _HTTP_CUT, DATABASE_GONE)
+
+
+# ---------------------------------------------------------------------------
+# (f) Priorities
+# ---------------------------------------------------------------------------
+
+#: A fresh deal becomes an order within this many seconds, whatever else is to do.
+FRESH_SECONDS = 6.0
+
+
+@scenario
+def starvation(world: World, report: Report, records: int) -> None:
+    """A backfill keeps the lanes busy; a deal that is won meanwhile does not wait for it."""
+    count = max(records * 5, 1000)
+    world.admin.post("/salesforce/generate", {"accounts": count, "contacts_each": 1, "label": f"Backfill {world.seed}"})
+    world.poll()
+    world.server.wait_for(lambda: world.count("running"), "the backfill to begin")
+    waits = []
+    for number in range(3):
+        made = world.admin.post("/salesforce/deals", {
+            "win": True, "name": f"Fresh {number}", "lines": [{"code": "Q2C-PLAT", "quantity": 1, "unit_price": "40.00"}],
+            "account": {"Name": f"Fresh customer {number}", "BillingCountry": "Germany"}})
+        started = time.monotonic()
+        world.server.wait_for(lambda made=made: world.sql(
+            "SELECT 1 FROM sync_binding WHERE external_id = %s AND model = 'sale.order'", [made["opportunity_id"]]),
+            "the fresh deal")
+        waits.append(time.monotonic() - started)
+        busy = bool(world.sql("SELECT 1 FROM sync_job WHERE kind IN ('page', 'poll') AND state IN ('pending', 'running')"
+                              " AND eta <= timezone('utc', now()) LIMIT 1"))
+        assert busy or number, "the backfill was over before the first deal"
+    report.note = f"{2 * count} in the backfill; fresh deals waited {', '.join(f'{wait:.1f}' for wait in waits)} s"
+    assert max(waits) <= FRESH_SECONDS, report.note
+    report.records = 2 * count
+    started = time.monotonic()
+    world.settle(60.0 + 0.05 * count)
+    report.settled = time.monotonic() - started
+    world.assert_log()
+
+
+# ---------------------------------------------------------------------------
+# (g) Clocks
+# ---------------------------------------------------------------------------
+
+@scenario
+def clock_skew(world: World, report: Report, records: int) -> None:
+    """The providers' clocks are minutes ahead, then behind; the newest state still wins."""
+    for offset in (240, -240):
+        world.admin.post("/clock", {"offset": offset})
+        player = world.play(max(records // 2, 20), per_second=records)
+        player.finish()
+        report.records += player.records
+        world.poll()
+        world.settle(60.0 + SECONDS_PER_RECORD * player.records)
+    world.admin.post("/clock", {"reset": True})
+    _finish(world, report, None)
+
+
+# ---------------------------------------------------------------------------
+# (h) Scheduler
+# ---------------------------------------------------------------------------
+
+@scenario
+def lanes_switched_off(world: World, report: Report, records: int) -> None:
+    """Odoo has switched the lanes' scheduled actions off, as it does after repeated failures."""
+    player = world.play(records, per_second=records / 3)
+    time.sleep(1.0)
+    world.switch_crons_off()
+    player.finish()
+    stranded = world.stranded()
+    _finish(world, report, player, stranded=stranded)
