@@ -17,7 +17,7 @@ _SENSITIVE = re.compile(
     re.IGNORECASE,
 )
 _SECRET = re.compile(
-    r"(secret|token|password|authori[sz]ation|session|signature|api_?key|cookie|credential|cvc)",
+    r"(secret|token|password|authori[sz]ation|session|signature|api[_-]?key|cookie|credential|cvc)",
     re.IGNORECASE,
 )
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+")

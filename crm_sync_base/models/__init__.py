@@ -11,12 +11,15 @@ from . import sync_mapping
 from . import sync_mapping_rule
 from . import sync_binding
 from . import sync_event
+from . import sync_connection_gaps
 from . import sync_run
+from . import sync_run_replay
 from . import sync_job
 from . import sync_job_queue
 from . import sync_job_result
 from . import sync_job_replay
 from . import sync_job_edit
+from . import sync_job_waiting
 from . import sync_hold
 from . import sync_endpoint
 from . import sync_endpoint_gate
@@ -48,5 +51,6 @@ from . import sync_outbox
 from . import sync_record_mixin
 from . import sync_trace
 from . import sync_overview
+from . import sync_console
 from . import res_config_settings
 from . import res_partner

@@ -63,7 +63,7 @@ class SyncEvent(models.Model):
         "of this object. Late: a webhook brought it, after it had been found.",
     )
     remote_address = fields.Char(readonly=True)
-    headers = fields.Json(readonly=True, groups="base.group_system")
+    headers = fields.Json(string="Kept Headers", readonly=True, groups="base.group_system")
     header_text = fields.Text(
         string="Headers", compute="_compute_header_text", exportable=False,
         groups="crm_sync_base.group_sync_operator,crm_sync_base.group_sync_auditor",
@@ -85,6 +85,9 @@ class SyncEvent(models.Model):
     _delivery = models.Index("(delivery) WHERE delivery IS NOT NULL")
     _gaps = models.Index("(connection_id, remote_object, external_id) WHERE gap IS NOT NULL")
     _refused = models.Index("(received_at) WHERE verdict <> 'accepted'")
+    _webhooks = models.Index(
+        "(connection_id, remote_object, received_at) WHERE origin = 'webhook' AND verdict = 'accepted'"
+    )
 
     # === Computes ===#
 

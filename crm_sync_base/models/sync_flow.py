@@ -62,6 +62,12 @@ class SyncFlow(models.Model):
     poll_interval = fields.Integer(string="Poll Every (minutes)", default=5)
     poll_cursor = fields.Char(readonly=True, copy=False)
     last_poll_at = fields.Datetime(readonly=True, copy=False)
+    watch_gaps = fields.Boolean(
+        string="Watch for Missed Webhooks",
+        default=True,
+        help="Changes that looking for changes finds, although webhooks normally bring them, are "
+        "marked as gaps. Switch it off where webhooks cover only some of the object's fields.",
+    )
     create_policy = fields.Selection(
         [
             ("always", "Create missing records"),

@@ -93,18 +93,20 @@ class SyncHandlerPoll(models.AbstractModel):
             ref
             for ref in refs
             if ref.source_id not in received
-            and (not ref.version or known.get(ref.external_id) != ref.version)
+            # Versions sort in time order: an older one than is known has been superseded.
+            and (not ref.version or (known.get(ref.external_id) or "") < ref.version)
         ]
 
     def _enqueue(self, flow, refs, run):
         """Enqueue record jobs for a few records, page jobs for many."""
+        gaps = self.env["sync.event"]._gaps_among(flow, refs, run) if refs else ()
         if len(refs) <= SMALL_POLL:
-            self._enqueue_records(flow, refs, run)
+            self._enqueue_records(flow, refs, run, gaps)
             return
-        Job = self.env["sync.job"]
-        specs = []
+        specs, noted = [], []
         for start in range(0, len(refs), flow.page_size):
-            ids = [ref.external_id for ref in refs[start : start + flow.page_size]]
+            page = refs[start : start + flow.page_size]
+            ids = [ref.external_id for ref in page]
             key = f"page:{flow.id}:{fingerprint(ids)}"
             specs.append(
                 {
@@ -119,9 +121,12 @@ class SyncHandlerPoll(models.AbstractModel):
                     "name": _("%(count)s × %(object)s", count=len(ids), object=flow._remote().label),
                 }
             )
-        Job._enqueue(specs)
+            noted.append([ref for ref in page if ref.external_id in gaps])
+        jobs = self.env["sync.job"]._enqueue(specs)
+        for job, page in zip(jobs, noted, strict=True):
+            self._note(flow, {ref.external_id: job for ref in page}, page, gaps)
 
-    def _enqueue_records(self, flow, refs, run):
+    def _enqueue_records(self, flow, refs, run, gaps):
         """Enqueue a job for each record, and note in the event ledger who noticed."""
         jobs = self.env["sync.job"]._enqueue_documents(
             flow.connection_id,
@@ -131,6 +136,14 @@ class SyncHandlerPoll(models.AbstractModel):
             run,
         )
         by_id = {job["external_id"]: job for job in jobs}
+        self._note(flow, by_id, [ref for ref in refs if ref.external_id in by_id], gaps)
+
+    def _note(self, flow, jobs, refs, gaps):
+        """Note in the event ledger what was found.
+
+        :param jobs: `{external id: job}` that does it.
+        :param gaps: external ids of what a webhook should have brought.
+        """
         self.env["sync.event"]._insert(
             flow.connection_id,
             [
@@ -141,10 +154,10 @@ class SyncHandlerPoll(models.AbstractModel):
                     "event_type": ref.event_type or self.env._("Change found by polling"),
                     "remote_object": flow.remote_object,
                     "external_id": ref.external_id,
-                    "job_id": by_id[ref.external_id]["id"],
-                    "correlation_id": by_id[ref.external_id]["correlation_id"],
+                    "job_id": jobs[ref.external_id]["id"],
+                    "correlation_id": jobs[ref.external_id]["correlation_id"],
+                    "gap": "missed" if ref.external_id in gaps else None,
                 }
                 for ref in refs
-                if ref.external_id in by_id
             ],
         )

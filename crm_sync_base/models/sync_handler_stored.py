@@ -2,7 +2,7 @@ from odoo import models
 
 from ..lib.declarations import Document
 from ..lib.errors import SyncError
-from .sync_job_replay import CARRIED
+from ..lib.replay import CARRIED
 
 
 class SyncHandlerStored(models.AbstractModel):

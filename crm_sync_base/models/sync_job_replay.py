@@ -1,21 +1,16 @@
 from odoo import _, api, fields, models
 from odoo.exceptions import AccessError, UserError, ValidationError
+from odoo.fields import Domain
 
 from ..lib import clock, documents
 from ..lib.documents import EditProblem
 from ..lib.errors import DataInvalid
+from ..lib.replay import CARRIED, NEVER_REPLAYED, REPLAYABLE, SOURCES
 from ..lib.vault import VaultError
 
-#: what a job works from; whatever is not "current" carries its document along
-SOURCES = [
-    ("current", "Current State"),  # fetched when the job runs
-    ("stored", "Stored Document"),  # as another job had fetched it
-    ("edited", "Edited Document"),  # as a person corrected it
-]
-CARRIED = ("stored", "edited")
-REPLAYABLE = ("done", "failed", "cancelled")
-#: a poll walks on from its cursor; running it again brings nothing back
-NEVER_REPLAYED = ("poll",)
+#: what has not come to an end; the next look of a flow is no work that could be lost
+OPEN_WORK = Domain("state", "in", ("pending", "failed")) & Domain("kind", "!=", "poll")
+EDITS_FOR = "crm_sync_base.group_sync_operator,crm_sync_base.group_sync_auditor"
 
 
 class SyncJobReplay(models.Model):
@@ -39,9 +34,11 @@ class SyncJobReplay(models.Model):
         related="replay_of_id.outcome", string="Before the Replay",
         help="What the job that is replayed came to: compare it with this one's result.",
     )
-    edit_ids = fields.One2many("sync.job.edit", "job_id", string="Edits", readonly=True)
+    edit_ids = fields.One2many(
+        "sync.job.edit", "job_id", string="Edits", readonly=True, groups=EDITS_FOR
+    )
     retry_edit_ids = fields.One2many(
-        "sync.job.edit", "retry_id", string="Made by This Edit", readonly=True
+        "sync.job.edit", "retry_id", string="Made by This Edit", readonly=True, groups=EDITS_FOR
     )
 
     _replay_of = models.Index("(replay_of_id) WHERE replay_of_id IS NOT NULL")
@@ -61,7 +58,9 @@ class SyncJobReplay(models.Model):
     def _search_has_document(self, operator, value):
         if operator != "in":
             return NotImplemented
-        return [("document_token", "!=" if True in value else "=", False)]
+        # What is in the column is nobody's business; whether there is anything is.
+        stored = self.sudo()._search([("document_token", "!=", False)])
+        return [("id", "in" if True in value else "not in", stored)]
 
     def _compute_replay_count(self):
         counts = dict(
@@ -181,6 +180,32 @@ class SyncJobReplay(models.Model):
         waiting.write({"eta": clock.now()})
         self.env["sync.lane"]._wake()
         return self._notice(_("%s jobs run as soon as a lane is free.", len(waiting)))
+
+    def action_open_discard_wizard(self):
+        """Ask why the selection, or everything that the filter shows, is given up.
+
+        :raises AccessError: for who may not work on jobs.
+        """
+        self.env["sync.job"].check_access("write")
+        return self.env["sync.job.discard.wizard"]._action_for(self)
+
+    def _discard(self, reason):
+        """Close waiting and failed jobs for good; they stay in the ledger with the reason.
+
+        :raises AccessError: for who may not work on jobs.
+        """
+        self.check_access("write")
+        exceptions = self.exception_id
+        self.filtered_domain(OPEN_WORK).write(
+            {
+                "state": "cancelled",
+                "done_at": clock.now(),
+                "summary": _(
+                    "Discarded by %(user)s: %(reason)s", user=self.env.user.name, reason=reason
+                ),
+            }
+        )
+        exceptions.sudo()._close_if_empty()
 
     def _action_form(self):
         return {

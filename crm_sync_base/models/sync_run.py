@@ -2,7 +2,7 @@ from odoo import api, fields, models
 
 
 class SyncRun(models.Model):
-    """One bounded pass: a poll, a first load, a dry run, a reconciliation."""
+    """One bounded pass: a poll, a first load, a dry run, a replay, a reconciliation."""
 
     _name = "sync.run"
     _description = "Run"
@@ -10,7 +10,9 @@ class SyncRun(models.Model):
 
     name = fields.Char(required=True)
     kind = fields.Selection(
-        [("poll", "Poll"), ("reconcile", "Reconciliation")], default="poll", required=True
+        [("poll", "Poll"), ("replay", "Replay"), ("reconcile", "Reconciliation")],
+        default="poll",
+        required=True,
     )
     state = fields.Selection(
         [("running", "Running"), ("done", "Done"), ("failed", "Failed"), ("cancelled", "Cancelled")],

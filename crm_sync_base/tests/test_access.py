@@ -9,14 +9,17 @@ LEDGERS = {
     "menu_sync_ledger", "menu_sync_event", "menu_sync_job", "menu_sync_change", "menu_sync_run", "menu_sync_binding",
     "menu_sync_saga",
 }
-WORK = DESK | LEDGERS | {"menu_sync_flow", "menu_sync_connection", "menu_sync_configuration", "menu_sync_value_map",
-                        "menu_sync_hold"}
+JOBS = {"menu_sync_jobs", "menu_sync_console", "menu_sync_job_edit"}
+WORK = DESK | LEDGERS | JOBS | {
+    "menu_sync_flow", "menu_sync_connection", "menu_sync_configuration", "menu_sync_value_map", "menu_sync_hold",
+}
 ALL = WORK | {"menu_sync_mapping", "menu_sync_lane"}
-MENUS = {"user": DESK, "approver": DESK, "operator": WORK, "manager": ALL, "auditor": ALL}
+REPLAY = {"menu_sync_replay"}
+MENUS = {"user": DESK, "approver": DESK, "operator": WORK | REPLAY, "manager": ALL | REPLAY, "auditor": ALL}
 
 ACTIONS = [
     "connection", "flow", "exception", "job", "event", "change", "binding", "run", "value_map", "mapping", "lane",
-    "saga",
+    "saga", "job_edit",
 ]
 
 
@@ -72,6 +75,12 @@ class TestAccess(SyncCase):
             for action_name in ACTIONS:
                 with self.subTest(f"{name}: {action_name}"):
                     self.open_action(user, self.env.ref(f"crm_sync_base.action_sync_{action_name}"))
+
+    def test_the_console_for_everybody_who_may_look(self):
+        for name, user in self.users.items():
+            with self.subTest(name):
+                figures = self.env["sync.console"].with_user(user).get_console()["figures"]
+                self.assertEqual(figures["failed"], 1)
 
     def open_action(self, user, action):
         """Load the views and read the records as the web client does."""

@@ -1,0 +1,79 @@
+import json
+
+from odoo import _, api, fields, models
+from odoo.exceptions import UserError, ValidationError
+from odoo.fields import Domain
+
+from ..models.sync_job_replay import OPEN_WORK
+
+
+class SyncJobDiscardWizard(models.TransientModel):
+    """Takes jobs off the queue for good; asks why."""
+
+    _name = "sync.job.discard.wizard"
+    _description = "Discard Jobs"
+
+    scope = fields.Selection(
+        [("selection", "The selected jobs"), ("filter", "Everything that the filter shows")],
+        default="selection",
+        required=True,
+    )
+    has_filter = fields.Boolean()
+    selected = fields.Json(readonly=True)
+    filter_domain = fields.Char(readonly=True)
+    reason = fields.Char()
+    job_count = fields.Integer(compute="_compute_job_count")
+
+    def _asked(self):
+        if self.scope == "filter":
+            return Domain(json.loads(self.filter_domain or "[]")) & OPEN_WORK
+        return Domain("id", "in", self.selected or []) & OPEN_WORK
+
+    @api.depends("scope", "selected", "filter_domain")
+    def _compute_job_count(self):
+        for wizard in self:
+            wizard.job_count = self.env["sync.job"].search_count(wizard._asked())
+
+    @api.model
+    def _action_for(self, jobs):
+        """Return the action that asks about jobs of a list, or about its whole filter."""
+        domain = self.env.context.get("active_domain")
+        wizard = self.create(
+            {
+                "selected": self.env.context.get("active_ids") or jobs.ids,
+                "has_filter": domain is not None,
+                "filter_domain": json.dumps(domain or [], default=str),
+            }
+        )
+        return {
+            "type": "ir.actions.act_window",
+            "name": _("Discard Jobs"),
+            "res_model": self._name,
+            "res_id": wizard.id,
+            "view_mode": "form",
+            "target": "new",
+        }
+
+    def action_discard(self):
+        """Discard the jobs; they stay in the ledger with the reason.
+
+        :raises AccessError: for who may not work on jobs.
+        :raises ValidationError: without a reason.
+        :raises UserError: when none of them waits or has failed.
+        """
+        self.ensure_one()
+        if not (self.reason or "").strip():
+            raise ValidationError(_("Say why these jobs are given up."))
+        jobs = self.env["sync.job"].search(self._asked())
+        if not jobs:
+            raise UserError(_("None of these jobs is waiting or has failed."))
+        jobs._discard(self.reason.strip())
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {
+                "type": "info",
+                "message": _("%s jobs were discarded.", len(jobs)),
+                "next": {"type": "ir.actions.act_window_close"},
+            },
+        }
