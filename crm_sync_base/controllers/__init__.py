@@ -1,2 +1,3 @@
 from . import monitoring
+from . import runbook
 from . import webhook

@@ -17,6 +17,7 @@ from . import sync_run_replay
 from . import sync_job
 from . import sync_job_queue
 from . import sync_job_result
+from . import sync_job_failure
 from . import sync_job_replay
 from . import sync_job_edit
 from . import sync_job_waiting
@@ -38,6 +39,11 @@ from . import sync_retention
 from . import sync_health
 from . import sync_change
 from . import sync_exception
+from . import sync_exception_desk
+from . import sync_exception_action
+from . import sync_exception_fix
+from . import sync_exception_sla
+from . import sync_runbook
 from . import sync_saga
 from . import sync_saga_step
 from . import sync_job_step

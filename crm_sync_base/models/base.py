@@ -13,6 +13,13 @@ class Base(models.AbstractModel):
 
     _inherit = "base"
 
+    def _sync_amount_at_risk(self):
+        """Return the money that waits when this record cannot be synchronised.
+
+        :return: (`Decimal`, ISO 4217 code), or None when it has no value of its own.
+        """
+        return None
+
     def _write_multi(self, vals_list):
         super()._write_multi(vals_list)
         watched = self._sync_watched()

@@ -117,7 +117,8 @@ class SyncJobResult(models.Model):
                 self.env["sync.exception"]._raise_for_connection(self.connection_id, error)
             return
         now = clock.now()
-        self.write({"state": "failed", "done_at": now, **self._timings(now)})
+        failure = self._failure_vals(error, outcome)
+        self.write({"state": "failed", "done_at": now, **self._timings(now), **failure})
         self._follow_poll()
         self.exception_id = self.env["sync.exception"]._raise_for_job(self, error)
         self._replace_failed([self.idempotency_key], _("Failed again later"))

@@ -13,7 +13,7 @@ JOBS = {"menu_sync_jobs", "menu_sync_console", "menu_sync_job_edit"}
 WORK = DESK | LEDGERS | JOBS | {
     "menu_sync_flow", "menu_sync_connection", "menu_sync_configuration", "menu_sync_value_map", "menu_sync_hold",
 }
-ALL = WORK | {"menu_sync_mapping", "menu_sync_lane"}
+ALL = WORK | {"menu_sync_mapping", "menu_sync_exception_sla", "menu_sync_lane"}
 REPLAY = {"menu_sync_replay"}
 MENUS = {"user": DESK, "approver": DESK, "operator": WORK | REPLAY, "manager": ALL | REPLAY, "auditor": ALL}
 

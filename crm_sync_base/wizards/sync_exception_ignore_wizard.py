@@ -1,4 +1,4 @@
-from odoo import _, fields, models
+from odoo import fields, models
 
 
 class SyncExceptionIgnoreWizard(models.TransientModel):
@@ -18,12 +18,5 @@ class SyncExceptionIgnoreWizard(models.TransientModel):
     def action_ignore(self):
         """Close the exceptions with the reason; their jobs stay failed and can be found."""
         self.ensure_one()
-        self.exception_ids.write(
-            {
-                "state": "ignored",
-                "resolution": _(
-                    "Ignored by %(user)s: %(reason)s", user=self.env.user.name, reason=self.reason
-                ),
-            }
-        )
+        self.exception_ids._ignore(self.reason)
         return {"type": "ir.actions.act_window_close"}

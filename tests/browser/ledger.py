@@ -37,9 +37,9 @@ def _ledgers(server: OdooServer, connection: int, flow: int, partner: int) -> No
     [[exception]] = server.sql(
         """
         INSERT INTO sync_exception (name, state, state_order, connection_id, flow_id, company_id, error_code,
-               fingerprint, message, hint, job_count, first_seen, last_seen, deadline, create_date, write_date)
+               fingerprint, message, hint, first_seen, last_seen, deadline, create_date, write_date)
         VALUES ('Browser Test Ltd has no country.', 'new', 0, %(c)s, %(f)s, %(o)s, 'data_invalid', 'browser-test',
-               'Browser Test Ltd has no country.', 'Enter it at the source.', 1, now(), now(),
+               'Browser Test Ltd has no country.', 'Enter it at the source.', now(), now(),
                now() - interval '1 hour', now(), now())
         RETURNING id
         """, common)

@@ -1,0 +1,374 @@
+
+from odoo import _, fields, models
+from odoo.exceptions import AccessError, UserError
+
+from ..lib import sla
+from .sync_exception import OPEN
+
+RETRY_BATCH = 1000  # failed jobs that are loaded at a time
+
+
+class SyncExceptionAction(models.Model):
+    """The exception desk's buttons."""
+
+    _inherit = "sync.exception"
+
+    # === Whose it is ===#
+
+    def action_acknowledge(self):
+        """Take the exceptions: somebody looks at them now."""
+        now = fields.Datetime.now()
+        for exception in self.filtered(lambda exc: exc.state == "new"):
+            exception.write(
+                {
+                    "state": "acknowledged",
+                    "acknowledged_at": exception.acknowledged_at or now,
+                    "user_id": exception.user_id.id or self.env.uid,
+                }
+            )
+
+    def action_assign_to_me(self):
+        """Make these exceptions mine."""
+        self._assign(self.env.user)
+
+    def _assign(self, user):
+        """Give exceptions to somebody; what was new is thereby acknowledged."""
+        self.write({"user_id": user.id})
+        self.action_acknowledge()
+
+    def action_open_assign(self):
+        """Ask whose these exceptions shall be."""
+        return self._open_wizard("sync.exception.assign.wizard", _("Assign"))
+
+    def action_escalate(self):
+        """Call in who answers for the flow.
+
+        :raises UserError: when none of them is open.
+        """
+        self._check_open()
+        self._escalate(_("%s asks for help with this.", self.env.user.name))
+
+    # === Later ===#
+
+    def action_open_snooze(self):
+        """Ask until when these exceptions may sleep."""
+        self._check_open()
+        return self._open_wizard("sync.exception.snooze.wizard", _("Snooze"))
+
+    def _snooze(self, until, note=""):
+        """Let exceptions sleep; the time that was left to resolve them goes on afterwards.
+
+        :raises UserError: when the moment has passed.
+        """
+        now = fields.Datetime.now()
+        if until <= now:
+            raise UserError(_("Choose a moment in the future."))
+        for exception in self.filtered(lambda exc: exc.state in OPEN):
+            awake = exception._awake_deadline(now)
+            exception.write(
+                {"snooze_until": until, "deadline": sla.postponed(awake, now, until)}
+            )
+            exception.action_acknowledge()
+            if note:
+                exception.message_post(body=note)
+        self._arm(until)
+
+    def _awake_deadline(self, now):
+        """Return the deadline as if the exception were woken now."""
+        if not self.snooze_until or self.snooze_until <= now:
+            return self.deadline
+        return sla.resumed(self.deadline, now, self.snooze_until)
+
+    def action_wake(self):
+        """Wake exceptions before their time."""
+        now = fields.Datetime.now()
+        for exception in self.filtered("snooze_until"):
+            exception.write({"deadline": exception._awake_deadline(now), "snooze_until": False})
+        self._arm_next()
+
+    # === Closing and undoing it ===#
+
+    def action_open_ignore(self):
+        """Ask why these exceptions may be ignored."""
+        self._check_open()
+        return self._open_wizard("sync.exception.ignore.wizard", _("Ignore"))
+
+    def _ignore(self, reason):
+        """Close without a retry; the jobs stay failed and can be found."""
+        self._close(
+            "ignored",
+            "ignored",
+            _("Ignored by %(user)s: %(reason)s", user=self.env.user.name, reason=reason),
+        )
+
+    def action_resolve(self):
+        """Close by hand; the jobs stay as they are."""
+        self._check_open()
+        self._close("resolved", "person", _("Resolved by %s", self.env.user.name))
+
+    def action_reopen(self):
+        """Put closed exceptions back on the desk.
+
+        Where the same cause has an open card by now, the records move to that one.
+        """
+        now = fields.Datetime.now()
+        for exception in self.filtered(lambda exc: exc.state not in OPEN):
+            known = self._open_card(
+                exception.flow_id,
+                exception.connection_id,
+                exception.error_code,
+                exception.fingerprint,
+            )
+            if known:
+                exception._move_to(known)
+                continue
+            target = self.env["sync.exception.sla"]._for_cause(
+                exception.error_code, exception.flow_id, exception.company_id
+            )
+            exception.write(
+                {
+                    "state": "new",
+                    "closed_by": False,
+                    "closed_at": False,
+                    "resolution": False,
+                    "escalated_at": False,
+                    "deadline": sla.deadline(now, target.hours if target else None),
+                }
+            )
+            exception.message_post(body=_("Put back on the desk by %s.", self.env.user.name))
+            self._arm(exception.deadline)
+
+    def _move_to(self, other):
+        """Give this card's waiting records to another card of the same cause."""
+        self.env["sync.job"].flush_model(["exception_id", "state"])
+        self.env.cr.execute(
+            "UPDATE sync_job SET exception_id = %s WHERE exception_id = %s AND state = 'failed'",
+            [other.id, self.id],
+        )
+        self.env["sync.job"].invalidate_model(["exception_id"])
+        (self | other).invalidate_recordset(["job_ids", "job_count", "amount_at_risk"])
+        self.message_post(body=_("Its records wait on the open card of the same cause now."))
+        other.message_post(body=_("Took over the records of a closed card of the same cause."))
+
+    # === Retry ===#
+
+    def action_retry(self):
+        """Run every failed job of these exceptions again.
+
+        Where something would keep them waiting (a provider that is failing, a paused
+        connection or flow), it says so and asks first.
+        """
+        self._check_operator()
+        obstacles = self._obstacles()
+        if obstacles:
+            return self._open_wizard("sync.exception.retry.wizard", _("Retry Later?"))
+        return self._notify(_("%s records run again.", self._retry_all()))
+
+    def _retry_all(self):
+        """Enqueue every failed job of these exceptions again, a batch at a time.
+
+        :return: how many.
+        """
+        self._check_operator()
+        self.env["sync.job"].flush_model(["exception_id", "state"])
+        self.env.cr.execute(
+            "SELECT id FROM sync_job WHERE exception_id = ANY(%s) AND state = 'failed' ORDER BY id",
+            [self.ids],
+        )
+        ids = [row[0] for row in self.env.cr.fetchall()]
+        for start in range(0, len(ids), RETRY_BATCH):
+            jobs = self.env["sync.job"].browse(ids[start : start + RETRY_BATCH])
+            jobs.action_retry()
+            jobs.invalidate_recordset()
+        self.invalidate_recordset(["retrying_count"])
+        return len(ids)
+
+    def _obstacles(self):
+        """Return, in words, what would keep the jobs of these exceptions waiting."""
+        return [*self._disconnected(), *self._switched_off(), *self._held(), *self._blocked()]
+
+    def _disconnected(self):
+        return [
+            _(
+                "%(name)s is not connected: %(why)s",
+                name=connection.name,
+                why=connection.paused_reason or _("nobody has connected it yet"),
+            )
+            for connection in self.connection_id
+            if connection.state != "connected"
+        ]
+
+    def _switched_off(self):
+        texts = {
+            True: self.env._("The flow %s is switched off: its records wait until it is not."),
+            False: self.env._("The flow %s is paused."),
+        }
+        return [
+            texts[flow.mode == "off"] % flow.name
+            for flow in self.flow_id
+            if flow.mode == "off" or flow.paused
+        ]
+
+    def _held(self):
+        """Return which holds (kill switch, maintenance) apply right now, in words."""
+        now = fields.Datetime.now()
+        holds = self.env["sync.hold"].sudo().search(
+            [
+                ("date_start", "<=", now),
+                "|",
+                ("date_end", "=", False),
+                ("date_end", ">", now),
+                "|",
+                ("scope", "=", "all"),
+                "|",
+                ("connection_id", "in", self.connection_id.ids),
+                ("flow_id", "in", self.flow_id.ids),
+            ]
+        )
+        return [_("Held back: %s", hold.name) for hold in holds]
+
+    def _blocked(self):
+        """Return which providers are left alone because they keep failing, in words."""
+        if "sync.endpoint" not in self.env:
+            return []
+        until = {}
+        for flow_id, _kind, _priority, moment in self.env["sync.endpoint"].sudo()._blocked():
+            if flow_id in self.flow_id.ids:
+                until[flow_id] = max(moment, until.get(flow_id, moment))
+        flows = self.env["sync.flow"].browse(until)
+        return [
+            _(
+                "%(connection)s is being left alone because it keeps failing; it is asked again "
+                "at %(moment)s.",
+                connection=flow.connection_id.name,
+                moment=self._local(until[flow.id]),
+            )
+            for flow in flows
+        ]
+
+    def _local(self, moment):
+        """Return a moment as the reader's clock shows it."""
+        shown = fields.Datetime.context_timestamp(self, moment.replace(microsecond=0))
+        return shown.strftime("%H:%M") if shown.date() == fields.Date.context_today(self) else (
+            shown.strftime("%Y-%m-%d %H:%M")
+        )
+
+    # === Fix ===#
+
+    def action_fix(self):
+        """Go where the cause is put right."""
+        self.ensure_one()
+        return {
+            "dialog": lambda: self.env["sync.exception.fix.wizard"]._action(self),
+            "retry": self.action_retry,
+            "connect": self._action_connection,
+            "record": self._action_record,
+            "schedule": self._action_lanes,
+            "job": self._action_job,
+        }.get(self._main_fix(), self._action_source)()
+
+    def _latest_job(self):
+        job = self.sample_ids[:1]
+        if not job:
+            raise UserError(_("No record waits for this exception any more."))
+        return job
+
+    def _action_connection(self):
+        return self._form("sync.connection", self.connection_id.id)
+
+    def _action_lanes(self):
+        if self.env["sync.lane"].has_access("read"):
+            return self.env["ir.actions.act_window"]._for_xml_id("crm_sync_base.action_sync_lane")
+        raise AccessError(_("Ask an integration manager to look at the lanes."))
+
+    def _action_record(self):
+        """Open the Odoo record that must be corrected."""
+        fix = self.fix_ids.filtered(lambda one: not one.is_done)[:1]
+        return fix.action_fix() if fix else self._latest_job().action_open_record()
+
+    def _action_source(self):
+        """Open the remote record where its address is known; else the job."""
+        if not self.sample_ids and self.connection_id:
+            return self._action_connection()
+        job = self._latest_job()
+        url = job.external_id and self.connection_id._connector()._record_url(
+            self.connection_id, job.remote_object, job.external_id
+        )
+        if url:
+            return {"type": "ir.actions.act_url", "url": url, "target": "new"}
+        return self._form("sync.job", job.id)
+
+    def _action_job(self):
+        if not self.sample_ids and self.connection_id:
+            return self._action_connection()
+        return self._form("sync.job", self._latest_job().id)
+
+    def _form(self, model, res_id):
+        return {
+            "type": "ir.actions.act_window",
+            "res_model": model,
+            "res_id": res_id,
+            "view_mode": "form",
+            "views": [(False, "form")],
+        }
+
+    # === Looking around ===#
+
+    def action_open_trace(self):
+        """Open the story of the latest job that waits for this exception."""
+        self.ensure_one()
+        job = self.sample_ids[:1] or self.env["sync.job"].search(
+            [("exception_id", "=", self.id)], limit=1
+        )
+        return self.env["sync.trace"]._action(job.correlation_id)
+
+    def action_open_jobs(self):
+        """Open the jobs of this cause."""
+        action = self.env["ir.actions.act_window"]._for_xml_id("crm_sync_base.action_sync_job")
+        action["domain"] = [("exception_id", "in", self.ids)]
+        action["context"] = {"search_default_failed": 1} if sum(self.mapped("job_count")) else {}
+        return action
+
+    def action_open_runbook(self):
+        """Open the runbook of this kind of error."""
+        self.ensure_one()
+        return {
+            "type": "ir.actions.act_url",
+            "url": f"/crm_sync/runbook/{self.error_code}",
+            "target": "new",
+        }
+
+    # === Helpers ===#
+
+    def _check_open(self):
+        """Refuse a button on cards that are all closed."""
+        if not self.filtered(lambda exc: exc.state in OPEN):
+            raise UserError(_("This is closed already. Reopen it first."))
+
+    def _check_operator(self):
+        """Refuse who may look but not retry."""
+        self.check_access("write")
+        self.env["sync.job"].check_access("write")
+
+    def _open_wizard(self, model, name):
+        return {
+            "type": "ir.actions.act_window",
+            "name": name,
+            "res_model": model,
+            "view_mode": "form",
+            "views": [(False, "form")],
+            "target": "new",
+            "context": {"default_exception_ids": self.ids},
+        }
+
+    def _notify(self, message, kind="info"):
+        """Return a passing message; the view behind it is read anew."""
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {
+                "type": kind,
+                "message": message,
+                "next": {"type": "ir.actions.client", "tag": "soft_reload"},
+            },
+        }

@@ -1,0 +1,186 @@
+from odoo import _, api, fields, models
+from odoo.exceptions import AccessError, UserError
+
+from ..lib.remedy import CHOOSE, CREATE, IDENTIFY, KINDS, MAP, MAP_OUT, OPEN
+
+
+class SyncExceptionFix(models.Model):
+    """One thing that is missing for a cause to be gone, and where to put it right."""
+
+    _name = "sync.exception.fix"
+    _description = "Suggested Fix"
+    _order = "exception_id, sequence, id"
+
+    exception_id = fields.Many2one(
+        "sync.exception", required=True, ondelete="cascade", index=True
+    )
+    company_id = fields.Many2one(related="exception_id.company_id", store=True, index=True)
+    sequence = fields.Integer()
+    kind = fields.Selection("_selection_kind", required=True, readonly=True)
+    label = fields.Char(string="Where", readonly=True)
+    model = fields.Char(readonly=True)
+    field = fields.Char(readonly=True)
+    value = fields.Char(readonly=True)
+    map_id = fields.Many2one("sync.value.map", readonly=True, ondelete="cascade")
+    res_id = fields.Many2oneReference(string="Record", model_field="model", readonly=True)
+    name = fields.Char(string="What Is Missing", compute="_compute_name")
+    is_done = fields.Boolean(string="Done", compute="_compute_is_done")
+
+    @api.model
+    def _selection_kind(self):
+        return [(kind, kind) for kind in KINDS]
+
+    @api.depends("kind", "label", "model", "field", "value", "map_id", "res_id")
+    def _compute_name(self):
+        for fix in self:
+            fix.name = fix._sentence()
+
+    def _sentence(self):
+        """Return what is missing, in words."""
+        what = {
+            "label": self.label or self._model_name(),
+            "value": self.value,
+            "model": self._model_name(),
+            "record": self._record_name(),
+        }
+        if self.kind == MAP:
+            return _("%(label)s: say what “%(value)s” is in Odoo", **what)
+        if self.kind == MAP_OUT:
+            return _("%(label)s: say what “%(record)s” is called at the other end", **what)
+        if self.kind == IDENTIFY:
+            return _("%(label)s: choose or create the %(model)s “%(value)s”", **what)
+        if self.kind == CHOOSE:
+            return _("%(label)s: several records are “%(value)s”; leave one", **what)
+        if self.kind == CREATE:
+            return _("Create the %(model)s “%(value)s”", **what)
+        return _("Correct %(model)s %(record)s", **what)
+
+    def _model_name(self):
+        return self.env[self.model]._description if self.model in self.env else ""
+
+    def _record_name(self):
+        if self.kind == MAP_OUT and not self.res_id:
+            return self.value
+        if not self.res_id or self.model not in self.env:
+            return ""
+        record = self.env[self.model].browse(self.res_id).exists()
+        return record.display_name if record and record.has_access("read") else ""
+
+    # === Done? ===#
+
+    def _compute_is_done(self):
+        for fix in self:
+            fix.is_done = fix._check_done()
+
+    def _check_done(self):
+        """Return whether what was missing is there now, as far as that can be seen."""
+        self.ensure_one()
+        if self.kind in (MAP, MAP_OUT):
+            return bool(self._map_line())
+        if self.model not in self.env:
+            return False
+        Model = self.env[self.model].sudo()
+        if self.kind == OPEN:
+            record = Model.browse(self.res_id).exists()
+            return not record or ("active" in Model._fields and record.active)
+        if self.field not in Model._fields:
+            return False
+        count = Model.search_count([(self.field, "=", self.value)], limit=2)
+        return count == 1 if self.kind == CHOOSE else bool(count)
+
+    def _map_line(self):
+        """Return the line of the value map that this is about."""
+        lines = self.map_id.sudo().line_ids
+        if self.kind == MAP:
+            return lines.filtered(lambda line: line.remote_value == self.value)[:1]
+        local = self.res_id or self.value
+        return lines.filtered(lambda line: str(line._local_value()) == str(local))[:1]
+
+    # === Do ===#
+
+    def action_fix(self):
+        """Go where this one thing is put right."""
+        self.ensure_one()
+        if self.kind in (MAP, MAP_OUT, IDENTIFY):
+            return self.env["sync.exception.fix.wizard"]._action(self.exception_id)
+        if self.model not in self.env:
+            raise UserError(_("What this is about is no longer installed."))
+        if self.kind == CHOOSE:
+            return {
+                "type": "ir.actions.act_window",
+                "name": self.name,
+                "res_model": self.model,
+                "view_mode": "list,form",
+                "views": [(False, "list"), (False, "form")],
+                "domain": [(self.field, "=", self.value)],
+            }
+        if self.kind == CREATE:
+            return self._action_form(context={f"default_{self.field}": self._default_value()})
+        return self._action_form(res_id=self.res_id)
+
+    def _default_value(self):
+        field = self.env[self.model]._fields.get(self.field)
+        return int(self.value) if field is not None and field.relational and self.value.isdigit() else self.value
+
+    def _action_form(self, res_id=False, context=None):
+        return {
+            "type": "ir.actions.act_window",
+            "name": self.name,
+            "res_model": self.model,
+            "res_id": res_id,
+            "view_mode": "form",
+            "views": [(False, "form")],
+            "context": context or {},
+        }
+
+    def _choice_domain(self):
+        """Return which records may be chosen; modules that know better narrow it."""
+        self.ensure_one()
+        return []
+
+    def _choice_defaults(self):
+        """Return the context with which a missing record is created."""
+        self.ensure_one()
+        defaults = {f"default_{self.field}": self.value} if self.field else {}
+        if self.model in self.env and self.env[self.model]._rec_name:
+            defaults.setdefault(f"default_{self.env[self.model]._rec_name}", self.value)
+        return defaults
+
+    def _map(self, remote_value, record=False, value=False):
+        """Add the line that the value map lacks; somebody else's line is left alone.
+
+        :param record: "model,id" of the counterpart, or `value` when it is a plain one.
+        """
+        self.ensure_one()
+        if self._map_line():
+            return
+        self.env["sync.value.map.line"].create(
+            {
+                "map_id": self.map_id.id,
+                "remote_value": (remote_value or "").strip(),
+                "record_ref": record,
+                "odoo_value": False if record else value,
+            }
+        )
+
+    def _identify(self, record):
+        """Give a record the value by which the source knows it.
+
+        :raises UserError: when it is known by another one; that must not be lost silently.
+        """
+        self.ensure_one()
+        known = record[self.field]
+        if known and str(known) != self.value:
+            raise UserError(
+                _(
+                    "%(record)s is known as “%(known)s” already. Change that on the record itself "
+                    "if “%(value)s” is right, or choose another record.",
+                    record=record.display_name,
+                    known=known,
+                    value=self.value,
+                )
+            )
+        if not known:
+            record[self.field] = self.value
+            if str(record[self.field]) != self.value:
+                raise AccessError(_("You may not change %s.", record.display_name))

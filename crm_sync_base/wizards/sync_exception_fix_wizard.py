@@ -1,0 +1,108 @@
+from odoo import _, api, fields, models
+from odoo.exceptions import UserError
+
+from ..models.sync_exception import IN_DIALOG, OPEN
+
+
+class SyncExceptionFixWizard(models.TransientModel):
+    """Says what the source's values are in Odoo, and retries: one dialog for a cause."""
+
+    _name = "sync.exception.fix.wizard"
+    _description = "Fix and Retry"
+
+    exception_id = fields.Many2one("sync.exception", required=True, ondelete="cascade")
+    subject = fields.Char(related="exception_id.subject")
+    job_count = fields.Integer(related="exception_id.job_count")
+    line_ids = fields.One2many("sync.exception.fix.wizard.line", "wizard_id", string="Values")
+    left_ids = fields.Many2many(
+        "sync.exception.fix", compute="_compute_left_ids", string="Still Missing Afterwards"
+    )
+
+    @api.depends("exception_id", "line_ids")
+    def _compute_left_ids(self):
+        """What this dialog cannot put right: it is done elsewhere."""
+        for wizard in self:
+            wizard.left_ids = wizard.exception_id.fix_ids.filtered(
+                lambda fix: fix.kind not in IN_DIALOG and not fix.is_done
+            )
+
+    @api.model
+    def _action(self, exception):
+        """Return the action that opens the dialog for an exception."""
+        wizard = self.create(
+            {
+                "exception_id": exception.id,
+                "line_ids": [
+                    fields.Command.create(self.line_ids._vals_of(fix))
+                    for fix in exception.fix_ids
+                    if fix.kind in IN_DIALOG and not fix.is_done
+                ],
+            }
+        )
+        return {
+            "type": "ir.actions.act_window",
+            "name": _("Fix and Retry"),
+            "res_model": self._name,
+            "res_id": wizard.id,
+            "view_mode": "form",
+            "views": [(False, "form")],
+            "target": "new",
+        }
+
+    def action_apply(self):
+        """Store what was said and retry the records that now have all they need.
+
+        :raises UserError: when nothing was said.
+        """
+        self.ensure_one()
+        said = self.line_ids.filtered(lambda line: line._is_said())
+        if not said and self.line_ids:
+            raise UserError(_("Choose at least one counterpart."))
+        for line in said:
+            line._apply()
+        return self._retry()
+
+    def _retry(self):
+        """Retry this cause, and every other one that waited for nothing but the same."""
+        self.env["sync.exception.fix"].invalidate_model(["is_done"])
+        ready = self._helped().filtered(
+            lambda exception: all(fix.is_done for fix in exception.fix_ids)
+        )
+        if not ready:
+            left = self.exception_id.fix_ids.filtered(lambda fix: not fix.is_done)
+            return self._close(
+                _("Saved. Still missing: %s", "; ".join(left.mapped("name"))), "warning"
+            )
+        obstacles = ready._obstacles()
+        count = ready._retry_all()
+        if obstacles:
+            return self._close(
+                _("Saved. %(count)s records wait: %(why)s", count=count, why=" ".join(obstacles)),
+                "warning",
+            )
+        return self._close(
+            _("Saved. %s records run again; their cards close by themselves.", count), "success"
+        )
+
+    def _helped(self):
+        """Return the open exceptions that lacked something that was said here."""
+        helped = self.exception_id
+        for fix in self.line_ids.filtered(lambda line: line._is_said()).fix_id:
+            same = self.env["sync.exception.fix"].search(
+                [
+                    ("kind", "=", fix.kind),
+                    ("value", "=", fix.value),
+                    ("map_id", "=", fix.map_id.id),
+                    ("model", "=", fix.model),
+                    ("field", "=", fix.field),
+                    ("res_id", "=", fix.res_id),
+                    ("exception_id.state", "in", OPEN),
+                ]
+            )
+            helped |= same.exception_id
+        return helped
+
+    def _close(self, message, kind):
+        notice = self.exception_id._notify(message, kind)
+        notice["params"]["next"] = {"type": "ir.actions.act_window_close"}
+        return notice
