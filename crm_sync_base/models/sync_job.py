@@ -44,8 +44,8 @@ class SyncJob(models.Model):
     )
     priority = fields.Integer(readonly=True, help="Smaller numbers run first.")
     eta = fields.Datetime(string="Not Before", required=True, readonly=True)
-    depends_on_id = fields.Many2one("sync.job", readonly=True, ondelete="set null")
-    parent_id = fields.Many2one("sync.job", readonly=True, ondelete="set null")
+    depends_on_id = fields.Many2one("sync.job", readonly=True, ondelete="set null", index="btree_not_null")
+    parent_id = fields.Many2one("sync.job", readonly=True, ondelete="set null", index="btree_not_null")
     replay_of_id = fields.Many2one("sync.job", readonly=True, ondelete="set null")
     coalesced = fields.Integer(readonly=True, help="Further requests that this job covers.")
 
