@@ -64,7 +64,7 @@ class SyncConsole(models.AbstractModel):
             "sync_job.flow_id", "sync_job.lane_id", "sync_job.state", "sync_job.kind",
             "sync_job.priority", "sync_job.eta", "sync_job.attempts",
         )
-        rows = self.env.execute_query_dict(
+        return self.env.execute_query_dict(
             SQL(
                 """
                 SELECT flow_id AS flow, CASE WHEN state = 'running' THEN lane_id END AS lane, state,
@@ -83,7 +83,6 @@ class SyncConsole(models.AbstractModel):
                 urgent=URGENT, now=now, jobs=jobs,
             )
         )
-        return rows
 
     def _ended_domain(self, now):
         """Return the domain of the work of the last hour; looks for changes are no work."""

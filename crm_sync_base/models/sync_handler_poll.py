@@ -29,9 +29,10 @@ class SyncHandlerPoll(models.AbstractModel):
         fresh = seen = 0
         done = False
         while not done and time.monotonic() < end:
-            cursor = flow.poll_cursor or ""
-            with self._guard(flow, "poll", job, subject=f"poll {flow.id} {cursor}"):
-                page = flow._connector()._poll(flow.connection_id, flow, cursor)
+            # Not named "cursor": a translation would take that for the database's.
+            start = flow.poll_cursor or ""
+            with self._guard(flow, "poll", job, subject=f"poll {flow.id} {start}"):
+                page = flow._connector()._poll(flow.connection_id, flow, start)
             new = self._drop_known(flow, page.refs)
             if new and not run:
                 run = self._start_run(flow, job)

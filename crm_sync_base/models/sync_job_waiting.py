@@ -22,7 +22,7 @@ class SyncJobWaiting(models.Model):
             return
         holds = self.env["sync.hold"].sudo()._at(clock.now())
         busy = waiting._busy_lanes()
-        blocked = self.env["sync.job"].sudo()._blocked()
+        blocked = self.env["sync.endpoint"].sudo()._blocked()
         for job in waiting:
             job.waiting_for = (
                 job._switched_off()
