@@ -7,7 +7,7 @@ from .common import ACCOUNT_RULES, SyncCase
 DESK = {"menu_sync_overview", "menu_sync_trace", "menu_sync_exception"}
 LEDGERS = {
     "menu_sync_ledger", "menu_sync_event", "menu_sync_job", "menu_sync_change", "menu_sync_run", "menu_sync_binding",
-    "menu_sync_saga",
+    "menu_sync_saga", "menu_sync_reporting", "menu_sync_metric",
 }
 JOBS = {"menu_sync_jobs", "menu_sync_console", "menu_sync_job_edit"}
 WORK = DESK | LEDGERS | JOBS | {
@@ -20,6 +20,7 @@ MENUS = {"user": DESK, "approver": DESK, "operator": WORK | REPLAY, "manager": A
 ACTIONS = [
     "connection", "flow", "exception", "job", "event", "change", "binding", "run", "value_map", "mapping", "lane",
     "saga", "job_edit",
+    "metric",
 ]
 
 
