@@ -21,3 +21,9 @@ from . import test_lib_budget
 from . import test_partner_create
 from . import test_lib_documents
 from . import test_replay
+from . import test_lib_histogram
+from . import test_lib_rollup
+from . import test_metric
+from . import test_monitoring
+from . import test_retention
+from . import test_settings
