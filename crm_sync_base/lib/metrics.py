@@ -16,6 +16,8 @@ from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
     HistogramMetricFamily,
+)
+from prometheus_client.core import (
     Metric as Family,
 )
 from prometheus_client.exposition import choose_encoder
@@ -130,6 +132,7 @@ METRICS: tuple[Metric, ...] = (
         "1 for the state in which a circuit breaker is: closed, half_open, open.",
         (*ENDPOINT, "state"),
     ),
+    Metric("q2c_breaker_override", GAUGE, "1 when a person holds a circuit breaker open or closed.", ENDPOINT),
     Metric(
         "q2c_budget_remaining_calls",
         GAUGE,

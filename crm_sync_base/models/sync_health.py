@@ -49,15 +49,15 @@ class SyncHealth(models.AbstractModel):
     def _lanes_problem(self):
         """Say that due work is not picked up, if so.
 
-        A long queue is none of it: as long as some lane shows a sign of life, it is
-        worked off.
+        A long queue is none of it, nor a provider that takes no calls: as long as some
+        lane shows a sign of life, what can be done is done.
         """
         seconds = self.env["sync.settings"]._number("health_seconds")
         limit = clock.now() - timedelta(seconds=seconds)
         if self._last_sign_of_life() > limit:
             return None
         due = self.env["sync.job"]._next_eta()
-        if due is None or due > limit or self.env["sync.job"]._blocked():
+        if due is None or due > limit:
             return None
         return _("Jobs have been due for more than %s seconds and no lane picks them up.", seconds)
 

@@ -186,7 +186,20 @@ class SyncMetricExport(models.AbstractModel):
             samples["q2c_holds_active"][row["scope"],] = row["holds"]
 
     def _add_endpoints(self, samples, names):
-        """Breakers and budgets; see `sync.endpoint`."""
+        for endpoint in self.env["sync.endpoint"].search([]):
+            labels = (names["connection"].get(endpoint.connection_id.id, NONE), endpoint.code)
+            # What a person decided is what holds.
+            held = {"open": "open", "closed": "closed"}.get(endpoint.override)
+            for state in ("closed", "half_open", "open"):
+                samples["q2c_breaker_state"][(*labels, state)] = int(state == (held or endpoint.state))
+            samples["q2c_breaker_override"][labels] = int(bool(held))
+            for window, limit, left in (
+                ("short", endpoint.rate_limit, endpoint.rate_left),
+                ("day", endpoint.daily_limit, endpoint.daily_left),
+            ):
+                if limit:
+                    samples["q2c_budget_limit_calls"][(*labels, window)] = limit
+                    samples["q2c_budget_remaining_calls"][(*labels, window)] = left
 
     # === Lanes ===#
 
@@ -204,7 +217,8 @@ class SyncMetricExport(models.AbstractModel):
             lane = f"{row['id']}"
             samples["q2c_lane_running_jobs"][lane,] = row["running"]
             if row["seen"]:
-                samples["q2c_lane_last_run_timestamp_seconds"][lane,] = row["seen"].replace(tzinfo=timezone.utc).timestamp()
+                seen = row["seen"].replace(tzinfo=timezone.utc)
+                samples["q2c_lane_last_run_timestamp_seconds"][lane,] = seen.timestamp()
 
 
 def _plus(values, labels, count):

@@ -100,6 +100,11 @@ class SyncRetention(models.AbstractModel):
 
     def _delete(self, query, cutoff):
         self.env.flush_all()
-        self.env.cr.execute(query, {"cutoff": cutoff, "limit": BATCH})
+        size = self._batch_size()
+        self.env.cr.execute(query, {"cutoff": cutoff, "limit": size})
+        gone = self.env.cr.rowcount
         self.env.invalidate_all(flush=False)
-        return self.env.cr.rowcount, self.env.cr.rowcount == BATCH
+        return gone, gone == size
+
+    def _batch_size(self):
+        return BATCH
