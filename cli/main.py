@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 
-from . import bench, database, doctor, lint, locking, odoo, odoo_source, paths, postgres, services, testing, venv
+from . import bench, chaos, database, doctor, lint, locking, odoo, odoo_source, paths, postgres, services, testing, venv
 from .console import Failure, say, show_failure
 from .environment import Environment
 from .rpc import OdooError
@@ -167,6 +167,14 @@ def cmd_bench(options: argparse.Namespace) -> int:
     return bench.run(options.names, options.json, extra)
 
 
+def cmd_chaos(options: argparse.Namespace) -> int:
+    setup(dev=True)
+    values = {"minutes": options.minutes, "seed": options.seed, "records": options.records,
+              "workers": options.workers}
+    extra = [f"--{name}={value}" for name, value in values.items() if value is not None]
+    return chaos.run([*options.names, *extra])
+
+
 def cmd_env(options: argparse.Namespace) -> int:
     """Print the environment as shell commands: ``eval "$(./q2c env)"``."""
     env = odoo.environment()
@@ -246,6 +254,12 @@ def _add_developing_commands(commands) -> None:
     sub.add_argument("--json", metavar="FILE", help="also write the results there")
     sub.add_argument("--n", type=int, help="size of each bench instead of its own default")
     sub.add_argument("--rounds", type=int, help="how often each side is measured (default 3)")
+    sub = _add(commands, "chaos", cmd_chaos, "kill, restart and starve everything, then compare the books")
+    sub.add_argument("names", nargs="*", metavar="SCENARIO", help="scenarios to run (default: all)")
+    sub.add_argument("--minutes", type=float, help="go on for so long (default: every scenario once)")
+    sub.add_argument("--seed", type=int, help="repeat an earlier run, which has printed its seed")
+    sub.add_argument("--records", type=int, help="records of each scenario (default 400)")
+    sub.add_argument("--workers", type=int, help="worker processes of Odoo (default 0: threads)")
     _add(commands, "env", cmd_env, "print the environment's variables for a shell: eval \"$(./q2c env)\"")
     sub = _add(commands, "odoo", cmd_odoo, "run Odoo's own command line, e.g. q2c odoo server -d NAME -u MODULE")
     sub.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...")

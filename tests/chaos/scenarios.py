@@ -85,7 +85,10 @@ def killed_workers(world: World, report: Report, records: int) -> None:
     def kill() -> None:
         killed[world.kill().split()[0]] += 1
 
-    _while_playing(player, kill, lambda: world.rand.uniform(1.5, 4.0))
+    _while_playing(player, kill, lambda: world.rand.uniform(0.5, 3.0))
+    while sum(killed.values()) < 3:  # a server takes its time to come back
+        time.sleep(world.rand.uniform(0.5, 3.0))
+        kill()
     world.good_network()
     report.note = ", ".join(f"{count} × {what} killed" for what, count in sorted(killed.items()))
     _finish(world, report, player, _HTTP_CUT, DATABASE_GONE)

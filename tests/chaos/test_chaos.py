@@ -1,0 +1,46 @@
+"""Every scenario in a short form; ``./q2c chaos`` runs long ones."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.chaos.scenarios import SCENARIOS
+from tests.chaos.world import World
+
+#: Of each scenario; enough for every kind of record, few enough for a coffee break in all.
+RECORDS = 40
+SEED = 1
+
+#: What differs when workers are processes of their own.
+WITH_PROCESSES = ("killed-workers", "database-restarted", "poison")
+WITH_THREADS = tuple(name for name in SCENARIOS if name not in ("killed-workers", "poison"))
+
+
+@pytest.fixture(scope="module")
+def threads(tmp_path_factory):
+    """A world whose Odoo runs everything in threads of one process, everything arrived."""
+    with World(tmp_path_factory.mktemp("threads"), seed=SEED) as world:
+        world.begin()
+        world.settle(90.0)
+        world.assert_log()
+        yield world
+
+
+@pytest.fixture(scope="module")
+def processes(tmp_path_factory):
+    """A world whose Odoo has worker processes, everything arrived."""
+    with World(tmp_path_factory.mktemp("processes"), workers=2, seed=SEED) as world:
+        world.begin()
+        world.settle(90.0)
+        world.assert_log()
+        yield world
+
+
+@pytest.mark.parametrize("name", WITH_THREADS)
+def test_threads(threads, name):
+    SCENARIOS[name](threads, RECORDS)
+
+
+@pytest.mark.parametrize("name", WITH_PROCESSES)
+def test_processes(processes, name):
+    SCENARIOS[name](processes, RECORDS)
