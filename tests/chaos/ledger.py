@@ -344,7 +344,8 @@ def _charged_once(remote: Remote, local: Local, bound: Mapping[Key, list[Binding
                                                          f" as {charge.amount} {charge.currency}")
     for charges in by_invoice.values():
         for charge in charges:
-            yield Finding("charge", charge.external_id, f"is for {charge.reference or 'nothing'} that Odoo does not have")
+            what = charge.reference or "nothing"
+            yield Finding("charge", charge.external_id, f"is for {what} that Odoo does not have")
 
 
 def _referred(reference: str) -> int:

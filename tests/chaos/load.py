@@ -51,7 +51,8 @@ def plan(seed: int, records: int, label: str = "") -> list[Action]:
     made = [*_customers(rand, pairs, label), *_deals(rand, deals, pairs * 2, label)]
     keyed = [(rand.random(), action) for action in made if action.kind != "contact"]
     place = {action.number: at for at, action in keyed}
-    keyed += [(rand.uniform(place[action.values["company"]], 1.0), action) for action in made if action.kind == "contact"]
+    keyed += [(rand.uniform(place[action.values["company"]], 1.0), action)
+              for action in made if action.kind == "contact"]
     place.update({action.number: at for at, action in keyed})
     keyed += _updates(rand, [action for _at, action in keyed if action.kind != "deal"], place, records // 3)
     keyed += [(share, Action("payout", "stripe", -1)) for share in (0.4, 0.8, 2.0)]
@@ -153,7 +154,7 @@ class Player:
                     time.sleep(pause)
                 getattr(self, f"_{action.kind}")(action)
                 self.done[action.kind] += 1
-        except BaseException as problem:  # noqa: BLE001 - raised where it is waited for
+        except BaseException as problem:  # raised where it is waited for
             self._problem = problem
 
     # -- what is done -------------------------------------------------------

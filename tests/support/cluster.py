@@ -125,7 +125,7 @@ class Cluster:
             self._process = subprocess.Popen(
                 [str(self._layout.binaries / "postgres"), "-D", str(self._layout.data)],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", start_new_session=True,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 - one system call
+                preexec_fn=_die_with_parent,  # one system call
                 **options,
             )
         deadline = time.monotonic() + patience
