@@ -444,6 +444,12 @@ class SyncConnectorStripe(models.AbstractModel):
             return f"{money.from_minor(data['amount'], currency)} {currency}"
         return ""
 
+    def _amount(self, connection, object_name, document):
+        units, currency = document.data.get("amount"), document.data.get("currency")
+        if not isinstance(units, int) or not currency:
+            return None
+        return money.from_minor(abs(units), currency.upper()), currency.upper()
+
     def _record_url(self, connection, object_name, external_id):
         if connection.base_url != const.BASE_URL or object_name not in PAGES:
             return False

@@ -52,7 +52,7 @@ class SyncExceptionFix(models.Model):
         if self.kind == CHOOSE:
             return _("%(label)s: several records are “%(value)s”; leave one", **what)
         if self.kind == CREATE:
-            return _("Create the %(model)s “%(value)s”", **what)
+            return _("Create a %(model)s for %(label)s", **what)
         return _("Correct %(model)s %(record)s", **what)
 
     def _model_name(self):
@@ -85,7 +85,7 @@ class SyncExceptionFix(models.Model):
             return not record or ("active" in Model._fields and record.active)
         if self.field not in Model._fields:
             return False
-        count = Model.search_count([(self.field, "=", self.value)], limit=2)
+        count = Model.search_count([(self.field, "=", self._stored_value())], limit=2)
         return count == 1 if self.kind == CHOOSE else bool(count)
 
     def _map_line(self):
@@ -115,12 +115,13 @@ class SyncExceptionFix(models.Model):
                 "domain": [(self.field, "=", self.value)],
             }
         if self.kind == CREATE:
-            return self._action_form(context={f"default_{self.field}": self._default_value()})
+            return self._action_form(context={f"default_{self.field}": self._stored_value()})
         return self._action_form(res_id=self.res_id)
 
-    def _default_value(self):
+    def _stored_value(self):
+        """Return the value as the field stores it: a record by its id."""
         field = self.env[self.model]._fields.get(self.field)
-        return int(self.value) if field is not None and field.relational and self.value.isdigit() else self.value
+        return int(self.value) if field is not None and field.relational else self.value
 
     def _action_form(self, res_id=False, context=None):
         return {

@@ -185,10 +185,10 @@ class SyncHandlerInbound(models.AbstractModel):
             mapping_id=flow.mapping_id.id or None,
             document_token=self._document_to_keep(unit),
             subject=self._subject(unit) if unit.error else "",
-            amount=self._worth(unit) if unit.error else None,
+            amount=self._document_amount(unit) if unit.error else None,
         )
 
-    def _worth(self, unit):
+    def _document_amount(self, unit):
         """Return what a document is worth, (`Decimal`, currency code) or None.
 
         It failed already: what makes no sense in it must not get in the way.

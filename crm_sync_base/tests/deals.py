@@ -196,6 +196,8 @@ class DealStory(DealSetup):
         self.deliver(deal_id)
         job = self.deal_job(deal_id)
         missing = self.env["sync.exception"].search([("id", "=", job.exception_id.id)])
+        self.assertEqual(Decimal(job.amount), self.source_totals(deal_id)[2])
+        self.assertEqual((missing.fix_kind, missing.fix_ids.model), ("dialog", "product.product"))
         code = next(word for word in job.error_message.replace("“", " ").replace("”", " ").split()
                     if "UNMAPPED-" in word)
         self.env["product.product"].create(

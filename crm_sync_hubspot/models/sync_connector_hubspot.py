@@ -288,6 +288,11 @@ class SyncConnectorHubspot(models.AbstractModel):
         data = document.data
         return data.get("dealname") or data.get("full_name") or data.get("name") or ""
 
+    def _amount(self, connection, object_name, document):
+        if object_name != "deals" or document.data.get("total") is None:
+            return None
+        return document.data["total"], document.data.get("deal_currency_code") or ""
+
     def _record_url(self, connection, object_name, external_id):
         type_id = OBJECT_TYPE_IDS.get(object_name)
         if not type_id or not connection.account_external_id:

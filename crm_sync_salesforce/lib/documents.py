@@ -113,6 +113,21 @@ def deal_facts(deal: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def deal_amount(deal: dict[str, Any]) -> tuple[Decimal, str] | None:
+    """Return what an opportunity is worth: its quote's total, else its own forecast.
+
+    :return: amount and currency code (empty where the organisation has one currency
+        and does not say which), or None.
+    """
+    quote = deal.get("Quote") or {}
+    amount = quote.get("GrandTotal")
+    amount = deal.get("Amount") if amount is None else amount
+    if amount is None:
+        return None
+    currency = quote.get("CurrencyIsoCode") or deal.get("CurrencyIsoCode") or ""
+    return Decimal(str(amount)), currency
+
+
 def notification(item: MessageNotification) -> Notification:
     """Return an outbound message's notification for the engine."""
     stamp = item.fields.get("SystemModstamp")

@@ -301,6 +301,11 @@ class SyncConnectorSalesforce(models.AbstractModel):
     def _label(self, object_name, document):
         return document.data.get("Name") or ""
 
+    def _amount(self, connection, object_name, document):
+        if object_name != "Opportunity":
+            return None
+        return documents.deal_amount(document.data)
+
     def _record_url(self, connection, object_name, external_id):
         if connection.base_url in AUDIENCES.values():
             return False

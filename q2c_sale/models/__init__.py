@@ -3,7 +3,9 @@ from . import sale_order_line
 from . import account_move
 from . import account_payment
 from . import product_product
+from . import res_partner
 from . import sync_connector
+from . import sync_exception_fix
 from . import sync_flow
 from . import sync_flow_step
 from . import sync_overview

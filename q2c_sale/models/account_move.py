@@ -1,5 +1,7 @@
 from odoo import _, fields, models
 
+from ..lib import totals
+
 
 class AccountMove(models.Model):
     """An invoice belongs to the story of the order that it invoices."""
@@ -18,6 +20,12 @@ class AccountMove(models.Model):
             if story:
                 found[move.id] = story
         return found
+
+    def _sync_amount_at_risk(self):
+        """Return what is open of a posted invoice, the whole of any other."""
+        self.ensure_one()
+        amount = self._q2c_amount_open() if self.state == "posted" else self.amount_total
+        return totals.from_float(amount, self.currency_id.decimal_places), self.currency_id.name
 
     def _q2c_amount_open(self):
         """Return what is still open of an invoice, in its currency, without a sign."""

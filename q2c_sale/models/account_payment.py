@@ -1,11 +1,18 @@
 from odoo import models
 
+from ..lib import totals
+
 
 class AccountPayment(models.Model):
     """A payment belongs to the story of the invoices that it pays."""
 
     _name = "account.payment"
     _inherit = ["account.payment", "sync.record.mixin"]
+
+    def _sync_amount_at_risk(self):
+        """Return what was paid."""
+        self.ensure_one()
+        return totals.from_float(self.amount, self.currency_id.decimal_places), self.currency_id.name
 
     def _sync_correlations(self):
         """Return `{payment id: correlation id}`: the paid invoices' story, else its own."""

@@ -3,6 +3,7 @@ from decimal import Decimal
 from odoo import _, api, models
 from odoo.addons.crm_sync_base.lib import paths
 from odoo.addons.crm_sync_base.lib.planner import Problem
+from odoo.addons.crm_sync_base.lib.remedy import CREATE, OPEN, Remedy
 from odoo.fields import Domain
 
 from ..lib import totals
@@ -137,7 +138,9 @@ class Q2cSaleReadiness(models.AbstractModel):
         company, currency = flow.company_id, self._currency(flow, unit)
         if not currency.active:
             yield Problem(
-                _("the currency %s is switched off in Odoo: activate it", currency.name), "not_ready"
+                _("the currency %s is switched off in Odoo: activate it", currency.name),
+                "not_ready",
+                Remedy(OPEN, model="res.currency", res_id=currency.id),
             )
         elif currency != company.currency_id and currency not in priced:
             yield Problem(
@@ -145,7 +148,10 @@ class Q2cSaleReadiness(models.AbstractModel):
                     "there is no pricelist in %(currency)s for %(company)s, which an order in that currency needs",
                     currency=currency.name,
                     company=company.name,
-                )
+                ),
+                remedy=Remedy(
+                    CREATE, currency.name, "product.pricelist", "currency_id", str(currency.id)
+                ),
             )
 
     def _line_rule_problems(self, unit):
@@ -163,7 +169,7 @@ class Q2cSaleReadiness(models.AbstractModel):
             if key and paths.get(item, key) in EMPTY:
                 yield Problem(_("%sit has no id of its own", prefix), "data_invalid")
             for message, code in self._product_problems(flow, unit, line.values, item):
-                yield Problem(prefix + message, code)
+                yield Problem(prefix + message, code, self._product_remedy(line.values))
             for message in self._number_problems(unit, line.values, item):
                 yield Problem(prefix + message, "data_invalid")
 
@@ -180,6 +186,13 @@ class Q2cSaleReadiness(models.AbstractModel):
             yield _("the product %s is archived", product.display_name), "not_ready"
         if product.company_id and product.company_id not in flow.company_id.parent_ids:
             yield _("the product %s belongs to another company", product.display_name), "not_ready"
+
+    def _product_remedy(self, values):
+        """Return the product that must be corrected, if it is known which one."""
+        product = values.get("product_id")
+        if not isinstance(product, int) or not product:
+            return None
+        return Remedy(OPEN, model="product.product", res_id=product)
 
     def _number_problems(self, unit, values, item):
         for name in ("product_uom_qty", "price_unit"):
@@ -212,7 +225,10 @@ class Q2cSaleReadiness(models.AbstractModel):
         ids = {tax for _prefix, line, _item in self._lines(unit) for tax in line.values.get("tax_ids") or ()}
         for tax in self.env["account.tax"].browse(sorted(ids)):
             if not tax.active:
-                yield Problem(_("the tax %s is switched off in Odoo", tax.name))
+                yield Problem(
+                    _("the tax %s is switched off in Odoo", tax.name),
+                    remedy=Remedy(OPEN, model="account.tax", res_id=tax.id),
+                )
             if tax.type_tax_use != "sale":
                 yield Problem(_("the tax %s is not for sales", tax.name), "mapping_missing")
             if tax.company_id not in flow.company_id.parent_ids:

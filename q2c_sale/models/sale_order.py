@@ -169,6 +169,11 @@ class SaleOrder(models.Model):
         """Return an amount of this order as `Decimal`, exact to its currency's unit."""
         return totals.from_float(amount, self.currency_id.decimal_places)
 
+    def _sync_amount_at_risk(self):
+        """Return what the order is worth."""
+        self.ensure_one()
+        return self._q2c_exact(self.amount_total), self.currency_id.name
+
     def _q2c_totals(self):
         """Return the order's own totals."""
         return Totals(*(self._q2c_exact(self[f"amount_{part}"]) for part in totals.PARTS))

@@ -3,6 +3,7 @@ from odoo.addons.crm_sync_base.lib import planner
 from odoo.addons.crm_sync_base.lib.errors import AmountMismatch, PolicyBlocked
 from odoo.addons.crm_sync_base.lib.fingerprint import fingerprint
 from odoo.addons.crm_sync_base.lib.planner import Found
+from odoo.addons.crm_sync_base.lib.remedy import OPEN, Remedy
 
 from ..lib import totals
 from ..lib.totals import Totals
@@ -48,6 +49,7 @@ class SyncHandlerSaleOrder(models.AbstractModel):
         return Found(
             problem=_("the %(what)s “%(value)s” is switched off in Odoo: activate it", what=what, value=lookup.value),
             code="not_ready",
+            remedy=Remedy(OPEN, model=model, res_id=hidden.id),
         )
 
     def _check(self, env, flow, units):

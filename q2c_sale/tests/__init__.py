@@ -1,3 +1,4 @@
+from . import test_exception_deal
 from . import test_lib_totals
 from . import test_lib_settlement
 from . import test_order_totals
