@@ -27,3 +27,5 @@ from . import test_metric
 from . import test_monitoring
 from . import test_retention
 from . import test_settings
+from . import test_console
+from . import test_event_view
