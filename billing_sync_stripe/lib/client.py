@@ -15,7 +15,8 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import requests
-from odoo.addons.crm_sync_base.lib.errors import AuthFailed, Bug, PolicyBlocked
+from odoo.addons.crm_sync_base.lib.errors import AuthFailed, Bug, PolicyBlocked, SyncError
+from odoo.addons.crm_sync_base.lib.meter import Meter
 
 from . import const, failure, form
 
@@ -73,6 +74,7 @@ class StripeClient:
     :param timeout: seconds for connecting and for each read.
     :param session: a `requests.Session` to reuse connections with.
     :param clock: source of the time, for tests.
+    :param meter: is told of each call, and may refuse the next one.
     :raises AuthFailed: the key is none.
     :raises PolicyBlocked: key and connection differ in mode, or the URL is not safe.
     """
@@ -87,6 +89,7 @@ class StripeClient:
         timeout: float = 30.0,
         session: requests.Session | None = None,
         clock: Callable[[], float] = time.time,
+        meter: Meter | None = None,
     ):
         self.livemode = key_mode(key)
         if livemode is not None and livemode != self.livemode:
@@ -101,6 +104,7 @@ class StripeClient:
         self._timeout = timeout
         self._session = session or requests.Session()
         self._clock = clock
+        self._meter = meter or Meter()
 
     def __repr__(self) -> str:
         return f"StripeClient({self.base_url!r}, livemode={self.livemode})"
@@ -213,14 +217,23 @@ class StripeClient:
         if key:
             headers["Idempotency-Key"] = key
         is_body = method == "POST"
-        answer = self._send(
-            method,
-            self.base_url + path,
-            params=None if is_body else fields,
-            data=fields if is_body else None,
-            headers=headers,
-        )
-        return self._document(method, answer)
+        self._meter.before()
+        status = 0
+        try:
+            answer = self._send(
+                method,
+                self.base_url + path,
+                params=None if is_body else fields,
+                data=fields if is_body else None,
+                headers=headers,
+            )
+            status = answer.status_code
+            document = self._document(method, answer)
+        except SyncError as error:
+            self._meter.after(status, error)
+            raise
+        self._meter.after(status)
+        return document
 
     def _send(self, method: str, url: str, **keywords: Any) -> requests.Response:
         """Send, or say that no answer came; the text of the cause may hold the URL only."""

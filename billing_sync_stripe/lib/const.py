@@ -11,6 +11,11 @@ API_VERSION = "2026-05-27.dahlia"
 BASE_URL = "https://api.stripe.com"
 HOSTS = ("api.stripe.com",)
 
+#: What every account and endpoint may be called, in test mode, too
+#: (docs.stripe.com/rate-limits). Live accounts may ask for more: it can be raised on the
+#: endpoint.
+CALLS_PER_SECOND = 25
+
 # -- currencies (docs.stripe.com/currencies) -----------------------------------------
 #
 # Odoo's decimal places differ from these for some currencies, so they are never used

@@ -25,6 +25,8 @@ from odoo.addons.crm_sync_base.lib.errors import (
 
 #: Seconds to wait when Stripe asks us to slow down without saying for how long.
 DEFAULT_WAIT = 2.0
+#: Reason of a 429 that concerns one object only.
+ONE_RESOURCE = "resource-specific"
 #: Longest wait that we take from a header.
 LONGEST_WAIT = 3600.0
 
@@ -120,10 +122,20 @@ def _classify(failure: Failure, message: str, headers: Mapping[str, str]) -> Syn
 
 
 def _slow_down(failure: Failure, message: str, headers: Mapping[str, str]) -> SyncError:
-    """Two reasons: too many calls, or two writes that wait for the same object."""
-    if failure.code == "lock_timeout":
+    """Too many calls, or too many for one object: that is no reason to stop the others.
+
+    `Stripe-Rate-Limited-Reason` names the limit: of all calls, of an endpoint, each by
+    rate or concurrency, or of one resource (docs.stripe.com/rate-limits).
+    """
+    reason = headers.get("Stripe-Rate-Limited-Reason", "")
+    if failure.code == "lock_timeout" or reason == ONE_RESOURCE:
         return Transient(message, retry_after=_wait(headers) or 1.0)
-    return RateLimited(message, retry_after=_wait(headers) or DEFAULT_WAIT)
+    wait = _wait(headers) or DEFAULT_WAIT
+    if not re.fullmatch(r"[a-z-]{1,40}", reason):
+        return RateLimited(message, retry_after=wait)
+    return RateLimited(
+        f"{message} Limit: {reason}.", retry_after=wait, fingerprint=f"stripe: rate limit {reason}"
+    )
 
 
 def _server_error(failure: Failure, message: str, should_retry: bool | None) -> SyncError:

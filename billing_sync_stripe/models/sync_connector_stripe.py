@@ -4,6 +4,7 @@ import uuid
 from odoo import _, api, models
 from odoo.addons.crm_sync_base.lib.declarations import (
     Document,
+    EndpointClass,
     Notification,
     Page,
     Receipt,
@@ -19,6 +20,7 @@ from odoo.addons.crm_sync_base.lib.errors import (
     RemoteGone,
     SyncError,
 )
+from odoo.addons.crm_sync_base.lib.hosts import is_loopback
 
 from ..lib import const, described, event, failure, flows, money, signature, walk
 from ..lib.client import StripeClient, path_of
@@ -58,6 +60,12 @@ class SyncConnectorStripe(models.AbstractModel):
             RemoteObject("payout", _("Payout"), 5, priority=20),
             RemoteObject("refund", _("Refund"), 25),
         )
+
+    @api.model
+    def _endpoints(self, connection):
+        # Stripe tells its limits in no answer but a refusal; a stand-in has its own.
+        calls = 0 if is_loopback(connection.base_url) else const.CALLS_PER_SECOND
+        return (EndpointClass("api", _("API"), rate_limit=calls),)
 
     @api.model
     def _credential_fields(self):
@@ -103,6 +111,7 @@ class SyncConnectorStripe(models.AbstractModel):
             livemode=connection.environment == "production",
             base_url=connection.base_url,
             version=connection.api_version,
+            meter=self._meter(connection),
         )
 
     def _authenticate(self, connection):

@@ -14,6 +14,11 @@ from .errors import PolicyBlocked
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
+def is_loopback(url: str) -> bool:
+    """Return whether an address is on this machine: a stand-in, not the provider itself."""
+    return (urlsplit(url or "").hostname or "").lower() in LOOPBACK
+
+
 @dataclass(frozen=True, slots=True)
 class HostPolicy:
     """The hosts of one connection.

@@ -88,6 +88,9 @@ SEARCH_PAGE_LIMIT = 200
 #: Searches may lag behind writes by "a few moments": polls look back so many seconds.
 SEARCH_OVERLAP_SECONDS = 300
 
+#: Searches a second, of all apps of an account together (documentation: "Search the CRM").
+SEARCHES_PER_SECOND = 5
+
 #: Seconds to wait after a 429 that does not say how long, by the policy that was hit.
 #: The daily budget comes back at midnight of the account's time zone: look again hourly.
 RATE_LIMIT_WAITS: dict[str, float] = {

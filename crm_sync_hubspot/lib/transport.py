@@ -13,7 +13,8 @@ from typing import Any, Protocol
 
 import requests
 from odoo.addons.crm_sync_base.lib.declarations import RateState
-from odoo.addons.crm_sync_base.lib.errors import PolicyBlocked, RateLimited, Transient
+from odoo.addons.crm_sync_base.lib.errors import PolicyBlocked, RateLimited, SyncError, Transient
+from odoo.addons.crm_sync_base.lib.meter import Meter
 
 from .answers import Expired, decoded, error_of
 
@@ -54,6 +55,7 @@ class Transport:
     :param base_url: without a slash at the end.
     :param on_rate: called with what the headers say of the remaining calls. Searches and
         many other answers carry no such headers: silence means nothing.
+    :param meter: is told of each call, and may refuse the next one.
     :param pause: waits some seconds; for tests.
     """
 
@@ -65,11 +67,12 @@ class Transport:
         session: requests.Session | None = None,
         timeout: float = TIMEOUT,
         on_rate: Callable[[RateState], None] | None = None,
+        meter: Meter | None = None,
         pause: Callable[[float], None] = time.sleep,
     ):
         self.base_url, self._token = base_url.rstrip("/"), token
         self.session, self._timeout = session or requests.Session(), timeout
-        self._on_rate, self._pause = on_rate, pause
+        self._on_rate, self._meter, self._pause = on_rate, meter or Meter(), pause
 
     def call(self, method: str, path: str, body: Any = None, params: dict[str, Any] | None = None) -> Answer:
         """Call once; an access token that has just expired is renewed and tried again.
@@ -100,7 +103,22 @@ class Transport:
         raise AssertionError("unreachable")
 
     def _once(self, token: str, method: str, path: str, body: Any, params: dict[str, Any] | None) -> Answer:
-        response = self._send(token, method, path, body, params)
+        self._meter.before()
+        try:
+            response = self._send(token, method, path, body, params)
+        except Transient as error:
+            self._meter.after(0, error)
+            raise
+        try:
+            answer = self._judge(response)
+        except SyncError as error:
+            self._meter.after(response.status_code, error)
+            raise
+        self._meter.after(response.status_code)
+        return answer
+
+    def _judge(self, response: requests.Response) -> Answer:
+        """Return what was answered, or raise what it means."""
         self._report_rate(response.headers)
         if 300 <= response.status_code < 400:
             # Following it would hand the token to whoever is at the other end.
@@ -145,13 +163,20 @@ def _bearer(token: str) -> Callable[[Any], Any]:
 
 
 def rate_state(headers: Any) -> RateState | None:
-    """Return the remaining calls of the short window, None when the headers are absent."""
+    """Return the remaining calls of the short window, None when the headers are absent.
+
+    Those of the day come with the calls of private apps only.
+    """
     try:
         interval = headers.get("X-HubSpot-RateLimit-Interval-Milliseconds")
+        daily = headers.get("X-HubSpot-RateLimit-Daily")
+        daily_remaining = headers.get("X-HubSpot-RateLimit-Daily-Remaining")
         return RateState(
             remaining=int(headers["X-HubSpot-RateLimit-Remaining"]),
             limit=int(headers["X-HubSpot-RateLimit-Max"]),
             reset_seconds=int(interval) / 1000 if interval else None,
+            daily_remaining=int(daily_remaining) if daily_remaining else None,
+            daily_limit=int(daily) if daily else None,
         )
     except (KeyError, ValueError):
         return None

@@ -3,6 +3,7 @@ from dataclasses import replace
 from odoo import _, api, models
 from odoo.addons.crm_sync_base.lib.declarations import (
     Document,
+    EndpointClass,
     Page,
     Receipt,
     Ref,
@@ -12,12 +13,19 @@ from odoo.addons.crm_sync_base.lib.declarations import (
     WriteResult,
 )
 from odoo.addons.crm_sync_base.lib.errors import AuthFailed
+from odoo.addons.crm_sync_base.lib.hosts import is_loopback
 from odoo.addons.q2c_sale.lib.facts import CRM, DealFacts
 
 from ..lib import documents, flows, signature, webhook
 from ..lib.batches import Item
 from ..lib.client import HubSpotClient
-from ..lib.const import API_VERSION, BATCH_LIMIT, DEFAULT_BASE_URL, OBJECT_TYPE_IDS
+from ..lib.const import (
+    API_VERSION,
+    BATCH_LIMIT,
+    DEFAULT_BASE_URL,
+    OBJECT_TYPE_IDS,
+    SEARCHES_PER_SECOND,
+)
 from .token_store import ConnectionTokenStore
 
 ANSWERS = {"accepted": 200, "unsigned": 401, "bad_signature": 401, "stale": 401}
@@ -42,6 +50,19 @@ class SyncConnectorHubspot(models.AbstractModel):
             RemoteObject("quotes", _("Quote"), BATCH_LIMIT, BATCH_LIMIT),
             RemoteObject("line_items", _("Line Item"), BATCH_LIMIT, BATCH_LIMIT),
         )
+
+    @api.model
+    def _endpoints(self, connection):
+        # Answers of searches do not tell their limit; a stand-in has its own.
+        searches = 0 if is_loopback(connection.base_url) else SEARCHES_PER_SECOND
+        return (
+            EndpointClass("api", _("Records")),
+            EndpointClass("search", _("Search"), rate_limit=searches),
+        )
+
+    @api.model
+    def _endpoint(self, object_name, operation):
+        return "search" if operation == "poll" else "api"
 
     @api.model
     def _credential_fields(self):
@@ -78,8 +99,12 @@ class SyncConnectorHubspot(models.AbstractModel):
 
     def _build_client(self, connection):
         given = connection._credentials()
+        meter = self._meter(connection)
+        metered = {"meter": meter, "on_rate": meter.on_rate}
         if given.get("token"):
-            return HubSpotClient.with_token(connection.base_url, given["token"], connection.api_version)
+            return HubSpotClient.with_token(
+                connection.base_url, given["token"], connection.api_version, **metered
+            )
         if not given.get("refresh_token"):
             raise AuthFailed(
                 _("%s has neither a token nor an OAuth refresh token.", connection.name),
@@ -91,6 +116,7 @@ class SyncConnectorHubspot(models.AbstractModel):
             given.get("app_secret", ""),
             ConnectionTokenStore(connection),
             connection.api_version,
+            **metered,
         )
 
     # === Account ===#

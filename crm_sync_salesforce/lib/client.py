@@ -21,6 +21,7 @@ from urllib.parse import quote
 import requests
 import simple_salesforce
 from odoo.addons.crm_sync_base.lib.errors import AuthFailed, SyncError, Transient
+from odoo.addons.crm_sync_base.lib.meter import Meter
 from simple_salesforce import exceptions as sdk
 
 from . import soql, wire
@@ -80,6 +81,7 @@ class SalesforceClient:
     :param on_token: called with each new token, to keep it.
     :param on_usage: called with (used, allocation) of the org's API calls.
     :param check_url: raises `PolicyBlocked` for addresses that may not be called.
+    :param meter: is told of each call, and may refuse the next one.
     :param clock: returns seconds since the epoch.
     """
 
@@ -87,8 +89,9 @@ class SalesforceClient:
         self, login_url: str, credentials: Credentials, *, version: str = API_VERSION,
         token: Token | None = None, on_token: Callable[[Token], None] | None = None,
         on_usage: Usage | None = None, check_url: CheckUrl | None = None, timeout: float = TIMEOUT,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.time, meter: Meter | None = None,
     ):
+        self._meter = meter or Meter()
         self._login_url, self._credentials = login_url.rstrip("/"), credentials
         self._version, self._clock, self._on_token = version, clock, on_token
         self._transport = Transport(timeout=timeout, on_usage=on_usage, check_url=check_url)
@@ -104,10 +107,16 @@ class SalesforceClient:
         :raises AuthFailed: the credentials are refused.
         """
         url = f"{self._login_url}/services/oauth2/token"
-        response = self._transport.post(url, data=self._credentials.form(self._clock()))
+        form = self._credentials.form(self._clock())
+        self._meter.before()
+        try:
+            response = self._transport.post(url, data=form)
+        except Transient as error:
+            raise self._noted(0, error)  # noqa: B904 (the very same error)
         body = _json(response)
         if response.status_code != 200:
-            raise from_oauth(response.status_code, body)
+            raise self._noted(response.status_code, from_oauth(response.status_code, body))
+        self._meter.after(response.status_code)
         self._token = Token.from_reply(body)
         self._api = None
         if self._on_token is not None:
@@ -142,13 +151,25 @@ class SalesforceClient:
         return self._once(method, path, options)
 
     def _once(self, method: str, path: str, options: dict[str, Any]) -> Any:
+        api = self._connected()
+        self._meter.before()
         try:
-            return self._connected().restful(path, method=method, **options)
+            answer = api.restful(path, method=method, **options)
         except sdk.SalesforceError as error:
-            raise from_body(error.status, error.content, self._transport.last_headers) from None
+            failure = from_body(error.status, error.content, self._transport.last_headers)
+            raise self._noted(error.status, failure) from None
         except requests.RequestException as error:
             # An answer that is no JSON, or less than half of one.
-            raise unanswered(error) from None
+            raise self._noted(0, unanswered(error)) from None
+        except Transient as error:
+            raise self._noted(0, error)  # noqa: B904 (the very same error)
+        self._meter.after(200)
+        return answer
+
+    def _noted(self, status: int, error: SyncError) -> SyncError:
+        """Tell the meter how a call ended; returns the error."""
+        self._meter.after(status, error)
+        return error
 
     # === Org ===#
 

@@ -4,6 +4,7 @@ from datetime import datetime, timezone
 from odoo import _, api, models
 from odoo.addons.crm_sync_base.lib.declarations import (
     Document,
+    EndpointClass,
     Page,
     Receipt,
     Ref,
@@ -80,6 +81,19 @@ class SyncConnectorSalesforce(models.AbstractModel):
         return declared
 
     @api.model
+    def _endpoints(self, connection):
+        # Salesforce limits the calls of 24 hours, for all endpoints together; triggers
+        # and flows of the org make writing fail on its own.
+        return (
+            EndpointClass("read", _("Queries")),
+            EndpointClass("write", _("Writing Records")),
+        )
+
+    @api.model
+    def _endpoint(self, object_name, operation):
+        return "write" if operation == "push" else "read"
+
+    @api.model
     def _credential_fields(self):
         return {
             "client_id": {"label": _("Consumer Key"), "required": True},
@@ -117,10 +131,13 @@ class SyncConnectorSalesforce(models.AbstractModel):
     # === Client ===#
 
     def _build_client(self, connection):
+        meter = self._meter(connection)
         return SalesforceClient(
             connection.base_url,
             self._credential(connection),
             version=connection.api_version,
+            meter=meter,
+            on_usage=meter.on_usage,
             # Salesforce says in its token reply which host to call: it must be its own.
             check_url=connection._host_policy().check,
         )
