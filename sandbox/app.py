@@ -84,6 +84,8 @@ def _middleware(ctx):
                 at=ctx.clock.time(), vendor=vendor, method=request.method, path=request.path,
                 status=status, ms=round((time.monotonic() - started) * 1000, 2),
                 idempotency_key=request.headers.get("Idempotency-Key"),
+                correlation=request.headers.get("X-Q2C-Correlation-Id"),
+                client=request.headers.get("Sforce-Call-Options"),
                 auth_ok=request.get("auth_ok"), fault=[rule.kind for rule in rules] or None,
                 note=request.get("note"))
     return middleware

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import requests
+from odoo.addons.crm_sync_base.lib import correlation
 from odoo.addons.crm_sync_base.lib.errors import AuthFailed, Bug, PolicyBlocked, SyncError
 from odoo.addons.crm_sync_base.lib.meter import Meter
 
@@ -213,7 +214,7 @@ class StripeClient:
         key: str | None = None,
     ) -> dict[str, Any]:
         fields = form.encode({**(params or {}), **({"expand": list(expand)} if expand else {})})
-        headers = {"Stripe-Version": self._version, "Accept": "application/json"}
+        headers = {"Stripe-Version": self._version, "Accept": "application/json", **correlation.headers()}
         if key:
             headers["Idempotency-Key"] = key
         is_body = method == "POST"
@@ -246,9 +247,10 @@ class StripeClient:
             # `from None`: the original's traceback would carry the request with its key.
             raise failure.lost(_reason(error), is_write=method != "GET") from None
         _logger.debug(
-            "Stripe %s %s: %s in %.0f ms, %s",
+            "Stripe %s %s: %s in %.0f ms, %s, stories %s",
             method, urlsplit(url).path, answer.status_code,
             (time.monotonic() - started) * 1000, answer.headers.get("Request-Id"),
+            ",".join(correlation.stories()) or "-",
         )
         return answer
 

@@ -2,6 +2,7 @@ import time
 import uuid
 
 from odoo import _, api, models
+from odoo.addons.crm_sync_base.lib import correlation
 from odoo.addons.crm_sync_base.lib.declarations import (
     Document,
     EndpointClass,
@@ -264,8 +265,18 @@ class SyncConnectorStripe(models.AbstractModel):
             found.object_id,
             source_id=found.id,
             event_type=found.type,
-            correlation_id=found.correlation_id,
+            correlation_id=self._story_of(found),
         )
+
+    def _story_of(self, found):
+        """Return the story that an event belongs to, "" when it is nobody's.
+
+        Our metadata say so. What Stripe derives from our call without copying them
+        still names the idempotency key of that call.
+        """
+        if found.correlation_id:
+            return found.correlation_id
+        return self.env["sync.handler.outbound"]._job_of_key(found.request_key).correlation_id or ""
 
     def _concerns(self, connection, found):
         """Whether an event is about an object of this account that we know by its id."""
@@ -280,7 +291,8 @@ class SyncConnectorStripe(models.AbstractModel):
         results = []
         for write in writes:
             try:
-                results.append(send(client, object_name, write))
+                with correlation.working_on([write.correlation_id]):
+                    results.append(send(client, object_name, write))
             except SyncError as error:
                 results.append(WriteResult(write.key, write.external_id, error=error))
         return results
@@ -439,7 +451,7 @@ class SyncConnectorStripe(models.AbstractModel):
             external_id=found.object_id,
             event_type=found.type,
             occurred_at=found.created,
-            correlation_id=found.correlation_id if routed else "",
+            correlation_id=self._story_of(found) if routed else "",
         )
 
     # === Documents ===#

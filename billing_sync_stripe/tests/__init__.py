@@ -18,3 +18,4 @@ from . import test_payment
 from . import test_payout
 from . import test_lib_walk
 from . import test_lib_payout_entry
+from . import test_saga

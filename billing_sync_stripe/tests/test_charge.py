@@ -42,6 +42,9 @@ class TestStripeCharge(StripeCase):
         self.assertEqual(intent["metadata"]["q2c_correlation"], job.correlation_id)
         self.assertEqual(self.bound("payment_intent", invoice).correlation_id, job.correlation_id)
         self.assertTrue(job.change_ids)
+        told = self.admin.get("/calls?vendor=stripe&method=POST&path_regex=payment_intents&limit=1")["calls"][-1]
+        self.assertEqual(told["correlation"], job.correlation_id)
+        self.assertEqual(self.env["sync.handler.outbound"]._job_of_key(told["idempotency_key"]), job)
 
     def test_the_customer_has_name_and_address_and_no_empty_words(self):
         partner = self.customer(street="1 Main St", city="Boston", zip="02101")

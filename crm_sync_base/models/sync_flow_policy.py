@@ -45,5 +45,9 @@ class SyncFlowPolicy(models.Model):
             owners.reverse()
         working = exception.user_id if exception and exception.state == "acknowledged" else owners[0]
         candidates = working, *owners, self.connection_id.create_uid
-        human = [user for user in candidates if user.active and user._is_internal()]
+        human = [
+            user
+            for user in candidates
+            if user.active and user._is_internal() and (self.company_id or user.company_id) in user.company_ids
+        ]
         return human[0] if human else self.env.ref("base.user_admin")

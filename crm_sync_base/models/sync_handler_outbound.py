@@ -1,6 +1,7 @@
+import re
 from dataclasses import replace
 
-from odoo import _, fields, models
+from odoo import _, api, fields, models
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
 from ..lib import paths
@@ -70,6 +71,8 @@ class SyncHandlerOutbound(models.AbstractModel):
             elif flow.mode == "dry_run":
                 outcomes[job.id] = self._record_plan(flow, job, record, intent)
             else:
+                # Whoever repeats it repeats it to the letter: the story is part of it.
+                intent = {**intent, "story": job.correlation_id}
                 job.write({"intent": intent, "intent_at": fields.Datetime.now()})
                 writes[job.id] = self._write(job, intent)
         return writes
@@ -142,6 +145,17 @@ class SyncHandlerOutbound(models.AbstractModel):
         database = self.env["sync.connection"]._database_uuid() or ""
         return f"q2c-{database[:8]}-{job.id}"
 
+    @api.model
+    def _job_of_key(self, key):
+        """Return the job whose call carried an idempotency key.
+
+        :return: an empty recordset for a key that is not of this database.
+        """
+        jobs = self.env["sync.job"].sudo()
+        database = self.env["sync.connection"]._database_uuid() or ""
+        match = re.fullmatch(rf"q2c-{re.escape(database[:8])}-(\d+)(-\d+)?", key or "")
+        return jobs.browse(int(match[1])).exists() if match and len(match[1]) < 10 else jobs
+
     def _render(self, flow, record):
         """Return `{remote path: value}` of a record.
 
@@ -201,7 +215,7 @@ class SyncHandlerOutbound(models.AbstractModel):
             external_id=intent["external_id"],
             values=values,
             idempotency_key=intent["key"],
-            correlation_id=job.correlation_id or "",
+            correlation_id=intent.get("story") or job.correlation_id or "",
         )
 
     # === Call and result ===#

@@ -7,7 +7,7 @@ from odoo.exceptions import ValidationError
 from odoo.modules.registry import Registry
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
-from ..lib import clock
+from ..lib import clock, correlation
 from ..lib.alarm import Alarm
 from ..lib.coalescer import Coalescer
 from ..lib.errors import Recovery, SyncError
@@ -252,7 +252,8 @@ class SyncLane(models.Model):
         flow = jobs.flow_id
         handler = flow._handler(jobs[0].kind)
         try:
-            outcomes = handler._run(flow, jobs)
+            with correlation.working_on(jobs.mapped("correlation_id")):
+                outcomes = handler._run(flow, jobs)
             jobs._settle(outcomes)
             self._commit()
         except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:

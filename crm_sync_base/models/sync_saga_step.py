@@ -1,8 +1,13 @@
+import logging
 from datetime import timedelta
 
 from odoo import _, api, fields, models
+from odoo.exceptions import UserError
+from odoo.tools import plaintext2html
 
 from ..lib import clock, saga
+
+_logger = logging.getLogger(__name__)
 
 STATES = [
     (saga.PENDING, "To Do"),
@@ -335,7 +340,8 @@ class SyncSagaStep(models.Model):
     def _ask(self, what, hint, error_code, undo=False):
         """Give the person in charge of such errors a task on the record, once.
 
-        Where the person may not see the record, the task is on the saga.
+        Where the person may not see the record, the task is on the saga. What happened
+        is stored and on the exception desk: without a task it is not lost.
         """
         self._clear_activity(_("It failed again."))
         story = self.saga_id
@@ -344,13 +350,17 @@ class SyncSagaStep(models.Model):
         target = record if "activity_ids" in record._fields and _may_read(record, user) else story
         deadline = self.job_id.exception_id.deadline or clock.now() + timedelta(days=1)
         title = _("Undo by hand: %s", self.name) if undo else _("Failed: %s", self.name)
-        self.activity_id = target.with_context(mail_activity_quick_update=True).activity_schedule(
-            "mail.mail_activity_data_todo",
-            date_deadline=deadline.date(),
-            summary=title,
-            note="\n".join(filter(None, [what, hint])),
-            user_id=user.id,
-        )
+        try:
+            with self.env.cr.savepoint():
+                self.activity_id = target.with_context(mail_activity_quick_update=True).activity_schedule(
+                    "mail.mail_activity_data_todo",
+                    date_deadline=deadline.date(),
+                    summary=title,
+                    note=plaintext2html("\n".join(filter(None, [what, hint]))),
+                    user_id=user.id,
+                )
+        except UserError:
+            _logger.exception("Synchronisation: nobody could be asked about %s", story.display_name)
 
     def _clear_activity(self, feedback):
         """Close the task of a step that needs nobody any more."""
@@ -425,4 +435,5 @@ class SyncSagaStep(models.Model):
 
 
 def _may_read(record, user):
-    return record.with_user(user).has_access("read")
+    companies = {"allowed_company_ids": user.company_ids.ids}
+    return record.with_user(user).with_context(**companies).has_access("read")

@@ -4,10 +4,12 @@ from . import test_lib_values
 from . import test_lib_coalescer
 from . import test_lib_saga
 from . import test_exception_desk
+from . import test_lib_correlation
 from . import test_engine_inbound
 from . import test_engine_outbound
 from . import test_engine_queue
 from . import test_webhook
+from . import test_correlation
 from . import test_wake
 from . import test_access
 from . import test_credential_wizard

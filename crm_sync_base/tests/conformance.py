@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from odoo.exceptions import ValidationError
 from odoo.tests import TransactionCase, tagged
 
+from ..lib.correlation import working_on
 from ..lib.declarations import Receipt, WebhookRequest, Write
 from ..lib.errors import AuthFailed, RateLimited, SyncError, Transient
 
@@ -255,6 +256,34 @@ class ConnectorConformance:
         self.assertIsNone(results[1].error)
         self.assertIsInstance(results[2].error, SyncError)
         self.assertEqual(self.remote_value(good), "good")
+
+    # === The story goes along ===#
+
+    def calls_since(self, sequence):
+        """Return the calls that the sandbox got since a sequence number."""
+        return self.admin.get(f"/calls?vendor={self.provider}&since={sequence}&limit=1000")
+
+    def test_every_call_names_the_story_that_it_belongs_to(self):
+        (external_id,) = self.remote_create(1)
+        before = self.calls_since(0)["last_seq"]
+        with working_on(["story-1"]):
+            self.connector._read(self.connection, self.readable, [external_id])
+            if self.writable:
+                values = {self.writable_field: "told"}
+                self.connector._push(
+                    self.connection,
+                    self.writable,
+                    [Write(1, external_id, values, f"conformance-story-{external_id}", correlation_id="story-1")],
+                )
+        calls = self.calls_since(before)["calls"]
+        self.assertTrue(calls)
+        self.assertEqual({call["correlation"] for call in calls}, {"story-1"}, calls)
+
+    def test_a_call_of_nobodys_story_names_none(self):
+        (external_id,) = self.remote_create(1)
+        before = self.calls_since(0)["last_seq"]
+        self.connector._read(self.connection, self.readable, [external_id])
+        self.assertEqual({call["correlation"] for call in self.calls_since(before)["calls"]}, {None})
 
     # === Failures are classified ===#
 

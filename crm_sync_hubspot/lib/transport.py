@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 import requests
+from odoo.addons.crm_sync_base.lib import correlation
 from odoo.addons.crm_sync_base.lib.declarations import RateState
 from odoo.addons.crm_sync_base.lib.errors import PolicyBlocked, RateLimited, SyncError, Transient
 from odoo.addons.crm_sync_base.lib.meter import Meter
@@ -131,7 +132,7 @@ class Transport:
     def _send(
         self, token: str, method: str, path: str, body: Any, params: dict[str, Any] | None
     ) -> requests.Response:
-        headers = {"Accept": "application/json"}
+        headers = {"Accept": "application/json", **correlation.headers()}
         data = None
         if body is not None:
             headers["Content-Type"] = "application/json"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import requests
+from odoo.addons.crm_sync_base.lib import correlation
 from odoo.addons.crm_sync_base.lib.errors import PolicyBlocked, SyncError, Transient
 
 from .const import TIMEOUT
@@ -46,6 +47,7 @@ class Transport(requests.Session):
             self._check_url(url)
         options.setdefault("timeout", self._timeout)
         options["allow_redirects"] = False
+        options["headers"] = {**_story_headers(), **(options.get("headers") or {})}
         try:
             response = super().request(method, url, **options)
         except requests.RequestException as error:
@@ -58,6 +60,22 @@ class Transport(requests.Session):
         match = _USAGE.search(header)
         if match and self._on_usage is not None:
             self._on_usage(int(match[1]), int(match[2]))
+
+
+def _story_headers() -> dict[str, str]:
+    """Return the headers that name the stories of a call.
+
+    Salesforce logs the client of the call options as ``CLIENT_NAME`` in its API event log
+    files (REST API Developer Guide, "Call Options Header"); it takes one name, so a batch
+    is told by its own header only.
+    """
+    headers = correlation.headers()
+    stories = correlation.stories()
+    if len(stories) == 1:
+        headers["Sforce-Call-Options"] = f"client=q2c/{headers[correlation.HEADER]}"
+    elif stories:
+        headers["Sforce-Call-Options"] = "client=q2c"
+    return headers
 
 
 def require_safe(url: str) -> None:

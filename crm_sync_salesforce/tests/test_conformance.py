@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+from odoo.addons.crm_sync_base.lib.correlation import working_on
 from odoo.addons.crm_sync_base.lib.declarations import WebhookRequest
 from odoo.addons.crm_sync_base.tests.conformance import ConnectorConformance
 from odoo.tests import tagged
@@ -96,3 +97,18 @@ class TestSalesforceConformance(ConnectorConformance, SalesforceCase):
         self.admin.post("/salesforce/sessions/expire")
         documents = self.connector._read(self.connection, "Account", [external_id])
         self.assertFalse(documents[0].deleted)
+
+    def test_the_event_log_of_salesforce_names_the_story(self):
+        (external_id,) = self.remote_create(1)
+        before = self.calls_since(0)["last_seq"]
+        with working_on(["story-1"]):
+            self.connector._read(self.connection, "Account", [external_id])
+        self.assertEqual(
+            {call["client"] for call in self.calls_since(before)["calls"]}, {"client=q2c/story-1"}
+        )
+        before = self.calls_since(0)["last_seq"]
+        with working_on(["story-1", "story-2"]):
+            self.connector._read(self.connection, "Account", [external_id])
+        calls = self.calls_since(before)["calls"]
+        self.assertEqual({call["client"] for call in calls}, {"client=q2c"}, "it takes one name only")
+        self.assertEqual({call["correlation"] for call in calls}, {"story-1,story-2"})
