@@ -56,8 +56,7 @@ class SyncHandlerStripeCharge(models.AbstractModel):
         flow.connection_id._assert_live()
         if flow.mode == "dry_run":
             return {job.id: Outcome(summary=self.env._("Dry run: %s", self._plan(flow, job))) for job in jobs}
-        for job in jobs:
-            self._take_over(job)
+        self._take_over(jobs)
         facts = self._look_up(flow, jobs)
         handler = self.with_context(stripe_facts=facts)
         return super(SyncHandlerStripeCharge, handler)._run(flow, jobs)
@@ -72,25 +71,9 @@ class SyncHandlerStripeCharge(models.AbstractModel):
 
     # === What is known already ===#
 
-    def _take_over(self, job):
-        """Continue the unfinished intent of an earlier job for the same invoice.
-
-        A job that gave up, or was replaced, may have charged: only the very same call
-        under the very same key is safe.
-        """
-        if job.intent:
-            return
-        earlier = self.env["sync.job"].search(
-            [
-                ("idempotency_key", "=", job.idempotency_key),
-                ("intent_at", "!=", False),
-                ("id", "!=", job.id),
-            ]
-        )
-        unfinished = earlier.filtered("intent")[:1]
-        if unfinished:
-            job.write({"intent": unfinished.intent, "intent_at": unfinished.intent_at})
-            earlier.intent = False
+    def _look_again(self, flow, job, outcome):
+        """A charge that was repeated is final, and so is its refusal."""
+        return outcome
 
     def _is_stale(self, job):
         """Whether Stripe may have forgotten the key of the job's intent."""
@@ -207,11 +190,6 @@ class SyncHandlerStripeCharge(models.AbstractModel):
             "fingerprint": fingerprint(values),
             "key": self._idempotency_key(job),
         }
-
-    def _idempotency_key(self, job):
-        """Return a key of this attempt: after a refusal the same job asks anew."""
-        key = super()._idempotency_key(job)
-        return f"{key}-{int(job.intent_at.timestamp())}" if job.intent_at else key
 
     def _values(self, invoice, facts):
         """Return the parameters of the payment intent.

@@ -1,4 +1,5 @@
 import re
+import uuid
 from dataclasses import replace
 
 from odoo import _, api, fields, models
@@ -22,6 +23,8 @@ class SyncHandlerOutbound(models.AbstractModel):
 
     def _run(self, flow, jobs):
         flow.connection_id._assert_live()
+        self._take_over(jobs)
+        repeated = jobs.filtered("intent")
         outcomes = {}
         writes = self._intents(flow, jobs, outcomes)
         if not writes:
@@ -31,8 +34,54 @@ class SyncHandlerOutbound(models.AbstractModel):
         results = self._call(flow, jobs, list(writes.values()))
         for job in jobs:
             if job.id in writes:
-                outcomes[job.id] = self._finish(flow, job, writes[job.id], results.get(job.id))
+                outcome = self._finish(flow, job, writes[job.id], results.get(job.id))
+                outcomes[job.id] = self._look_again(flow, job, outcome) if job in repeated else outcome
         return outcomes
+
+    # === Calls whose outcome is not known ===#
+
+    def _take_over(self, jobs):
+        """Continue the unfinished calls of earlier jobs that did the same work (one query).
+
+        A job that gave up, was killed too often or was replaced may have reached the
+        provider: only the very same call under the very same key does it once.
+        """
+        without = {job.idempotency_key: job for job in jobs if not job.intent}
+        jobs.flush_model(["intent"])
+        self.env.cr.execute(
+            """
+            SELECT id FROM sync_job
+             WHERE idempotency_key = ANY(%s) AND intent IS NOT NULL AND NOT (id = ANY(%s))
+             ORDER BY id
+            """,
+            [list(without), jobs.ids],
+        )
+        earlier = jobs.browse([row[0] for row in self.env.cr.fetchall()])
+        for other in earlier:
+            job = without[other.idempotency_key]
+            if not job.intent:
+                job.write({"intent": other.intent, "intent_at": other.intent_at})
+        earlier.write({"intent": False})
+
+    def _look_again(self, flow, job, outcome):
+        """After a repeated call: the record may have changed since that was put together.
+
+        A change while the job waits leads to no job of its own, it is only counted.
+        """
+        if outcome.error:
+            known = outcome.error.recovery is Recovery.PERSON
+            return Outcome(later=0.0, summary=outcome.error.message) if known else outcome
+        return outcome if self._is_current(flow, job) else Outcome(later=0.0, summary=outcome.summary)
+
+    def _is_current(self, flow, job):
+        """Whether the provider has been told what the record says now."""
+        records = self._as_service(flow)[flow.model].browse(job.res_id).exists()
+        record = records.filtered_domain(flow._odoo_domain())
+        binding = self.env["sync.binding"]._for_records(flow.connection_id, flow.remote_object, record)
+        try:
+            return not record or binding[record.id].fingerprint_out == fingerprint(self._render(flow, record))
+        except SyncError:
+            return False  # the next attempt says so
 
     # === Render ===#
 
@@ -141,9 +190,14 @@ class SyncHandlerOutbound(models.AbstractModel):
         )
 
     def _idempotency_key(self, job):
-        """Return a key that is the same for every repetition of this job's call."""
+        """Return the key of a new call; its repetitions find it in the stored intent.
+
+        Providers refuse a known key with other values, so what a job renders after an
+        earlier call of its own has another one.
+        """
         database = self.env["sync.connection"]._database_uuid() or ""
-        return f"q2c-{database[:8]}-{job.id}"
+        key = f"q2c-{database[:8]}-{job.id}"
+        return f"{key}-{uuid.uuid4().hex[:8]}" if job.intent_at else key
 
     @api.model
     def _job_of_key(self, key):
@@ -153,7 +207,7 @@ class SyncHandlerOutbound(models.AbstractModel):
         """
         jobs = self.env["sync.job"].sudo()
         database = self.env["sync.connection"]._database_uuid() or ""
-        match = re.fullmatch(rf"q2c-{re.escape(database[:8])}-(\d+)(-\d+)?", key or "")
+        match = re.fullmatch(rf"q2c-{re.escape(database[:8])}-(\d+)(-[0-9a-f]+)?", key or "")
         return jobs.browse(int(match[1])).exists() if match and len(match[1]) < 10 else jobs
 
     def _render(self, flow, record):

@@ -98,6 +98,7 @@ class SyncJob(models.Model):
     _running = models.Index("(lane_id) WHERE state = 'running'")
     _ended = models.Index("(done_at) WHERE done_at IS NOT NULL")
     _failed_key = models.Index("(idempotency_key) WHERE state = 'failed'")
+    _unfinished_call = models.Index("(idempotency_key) WHERE intent IS NOT NULL")
     _record = models.Index("(model, res_id)")
 
     # === Computes ===#

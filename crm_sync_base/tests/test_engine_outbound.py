@@ -1,3 +1,5 @@
+from unittest.mock import patch
+
 from odoo.tests import tagged
 
 from ..lib.errors import DataInvalid, Transient
@@ -101,6 +103,66 @@ class TestEngineOutbound(SyncCase):
         self.assertEqual([row[2]["Name"] for row in self.remote.written], ["Charged Once"])
         self.run_lane()
         self.assertEqual([row[2]["Name"] for row in self.remote.written], ["Charged Once", "Renamed Meanwhile"])
+
+    def later(self):
+        """Let the waits of all jobs pass, then run what is due."""
+        self.jobs(state="pending").eta = "2000-01-01"
+        self.run_lane()
+
+    def test_a_change_while_a_repeated_call_waits_is_not_lost(self):
+        """Found by the model test: the change was counted on the job, which then repeated its old call."""
+        partner = self.company("First")
+        self.remote.lose_answers = 1
+        self.run_lane()
+        partner.name = "Second"
+        self.env.flush_all()
+        self.env.cr.precommit.run()
+        self.later()
+        self.assertEqual([row[2]["Name"] for row in self.remote.written], ["First", "Second"])
+        self.assertEqual(len({row[1] for row in self.remote.written}), 1, "one record at the provider")
+        self.assertFalse(self.jobs(flow_id=self.flow.id, state="pending"))
+
+    def test_a_newer_job_takes_over_the_call_of_one_that_it_replaces(self):
+        partner = self.company("First")
+        self.env.cr.precommit.run()
+        push = type(self.env["sync.connector.testcrm"])._push
+
+        def push_and_change(connector, *args):
+            # Somebody changes the record while the provider is being called.
+            partner.name = "Second"
+            self.env.flush_all()
+            self.env.cr.precommit.run()
+            return push(connector, *args)
+
+        self.remote.lose_answers = 1
+        with patch.object(type(self.env["sync.connector.testcrm"]), "_push", push_and_change):
+            self.lane._run_once()
+        self.later()
+        self.assertEqual([row[2]["Name"] for row in self.remote.written], ["First", "Second"])
+        self.assertEqual(len({row[1] for row in self.remote.written}), 1, "one record at the provider")
+
+    def test_a_retry_takes_over_the_call_of_the_job_that_gave_up(self):
+        self.company("Charged Once")
+        self.flow.max_attempts = 1
+        self.remote.lose_answers = 1
+        self.run_lane()
+        failed = self.jobs(flow_id=self.flow.id)
+        self.assertEqual((failed.state, bool(failed.intent)), ("failed", True))
+        failed.action_retry()
+        self.run_lane()
+        self.assertEqual(len(self.remote.written), 1)
+        self.assertFalse(failed.intent)
+
+    def test_a_repeated_call_that_is_refused_is_rendered_afresh(self):
+        partner = self.company("Bad")
+        self.remote.faults["push"] = [Transient("The line was cut."), DataInvalid("The name is refused.")]
+        self.run_lane()
+        partner.name = "Good"
+        self.env.flush_all()
+        self.env.cr.precommit.run()
+        self.later()
+        self.later()
+        self.assertEqual([row[2]["Name"] for row in self.remote.written], ["Good"])
 
     def test_a_refusal_for_good_renders_afresh_next_time(self):
         partner = self.company("Bad")
