@@ -132,7 +132,7 @@ class SyncExceptionAction(models.Model):
                     "closed_at": False,
                     "resolution": False,
                     "escalated_at": False,
-                    "deadline": sla.deadline(now, target.hours if target else None),
+                    "deadline": sla.deadline(now, target._hours()),
                 }
             )
             exception.message_post(body=_("Put back on the desk by %s.", self.env.user.name))

@@ -169,7 +169,7 @@ class SyncExceptionDesk(models.Model):
                 "subject": self._masked(what.get("subject")),
                 "first_seen": since,
                 "last_seen": now,
-                "deadline": sla.deadline(since, target.hours if target else None),
+                "deadline": sla.deadline(since, target._hours()),
                 "user_id": (flow.owner_id or target.user_id).id,
                 "previous_id": before.id,
                 "fix_ids": [

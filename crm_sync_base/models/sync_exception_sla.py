@@ -63,3 +63,10 @@ class SyncExceptionSla(models.Model):
             flow.criticality or "",
         )
         return targets.browse(found.id if found else ())
+
+    def _hours(self):
+        """Return within how many hours a cause of this target is to be resolved.
+
+        Where there is no target, the settings say it.
+        """
+        return self.hours if self else float(self.env["sync.settings"]._number("sla_hours"))

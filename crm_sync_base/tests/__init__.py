@@ -5,6 +5,8 @@ from . import test_lib_coalescer
 from . import test_lib_saga
 from . import test_exception_desk
 from . import test_lib_correlation
+from . import test_exception_desk
+from . import test_exception_race
 from . import test_engine_inbound
 from . import test_engine_outbound
 from . import test_engine_queue
