@@ -1,6 +1,7 @@
 import json
 import uuid
 from datetime import timedelta
+from operator import itemgetter
 
 from odoo import _, api, models
 from psycopg2.errors import UniqueViolation
@@ -54,7 +55,9 @@ class SyncJobQueue(models.Model):
                                         THEN sync_job.source END
             RETURNING idempotency_key, id, correlation_id
             """,
-            [self._enqueue_row(spec, now) for spec in unique.values()],
+            # By one order, so that two transactions with the same work wait for each
+            # other in one direction only.
+            [self._enqueue_row(spec, now) for spec in sorted(unique.values(), key=itemgetter("lane_key"))],
             page_size=1000,
             fetch=True,
         )
@@ -106,7 +109,7 @@ class SyncJobQueue(models.Model):
             by_object.setdefault(note.remote_object, []).append(note.external_id)
             stories[note.external_id] = note.correlation_id
         found = {}
-        for name, ids in by_object.items():
+        for name, ids in sorted(by_object.items()):
             if name:
                 for job in self._enqueue_documents(connection, name, ids, stories):
                     found.setdefault((name, job["external_id"]), job)

@@ -42,6 +42,12 @@ class TestEngineQueue(SyncCase):
         self.assertEqual(first, again[:1])
         self.assertEqual(first.coalesced, 1)
 
+    def test_the_same_work_is_inserted_in_the_same_order_whoever_comes(self):
+        # Otherwise a delivery and a poll about the same records wait for each other for ever.
+        second, first = self.enqueue(self.spec("b"), self.spec("a"))
+        self.assertLess(first.id, second.id)
+        self.assertEqual(self.enqueue(self.spec("a"), self.spec("b")), first | second)
+
     def test_the_database_refuses_a_second_pending_row(self):
         job = self.enqueue(self.spec("a"))
         with mute_logger("odoo.sql_db"), self.assertRaises(UniqueViolation), self.env.cr.savepoint():
