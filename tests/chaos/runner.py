@@ -15,7 +15,7 @@ from cli import database, paths
 from cli.console import Failure, say, show_failure
 
 from .scenarios import SCENARIOS
-from .world import Report, World, describe
+from .world import Ground, Report, World, describe
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -46,7 +46,7 @@ class Run:
         folder = Path(tempfile.mkdtemp(prefix="q2c-chaos-"))
         ok = False
         try:
-            with World(folder, self.workers, self.seed) as world:
+            with Ground() as ground, World(ground, folder, self.workers, self.seed) as world:
                 started = time.monotonic()
                 world.begin()
                 world.settle(120.0)

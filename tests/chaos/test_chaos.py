@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.chaos.scenarios import SCENARIOS
-from tests.chaos.world import World
+from tests.chaos.world import Ground, World
 
 #: Of each scenario; enough for every kind of record, few enough for a coffee break in all.
 RECORDS = 40
@@ -17,9 +17,16 @@ WITH_THREADS = tuple(name for name in SCENARIOS if name not in ("killed-workers"
 
 
 @pytest.fixture(scope="module")
-def threads(tmp_path_factory):
+def ground():
+    """The database server and template of both worlds."""
+    with Ground() as ground:
+        yield ground
+
+
+@pytest.fixture(scope="module")
+def threads(ground, tmp_path_factory):
     """A world whose Odoo runs everything in threads of one process, everything arrived."""
-    with World(tmp_path_factory.mktemp("threads"), seed=SEED) as world:
+    with World(ground, tmp_path_factory.mktemp("threads"), seed=SEED) as world:
         world.begin()
         world.settle(90.0)
         world.assert_log()
@@ -27,9 +34,9 @@ def threads(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def processes(tmp_path_factory):
+def processes(ground, tmp_path_factory):
     """A world whose Odoo has worker processes, everything arrived."""
-    with World(tmp_path_factory.mktemp("processes"), workers=2, seed=SEED) as world:
+    with World(ground, tmp_path_factory.mktemp("processes"), workers=2, seed=SEED) as world:
         world.begin()
         world.settle(90.0)
         world.assert_log()

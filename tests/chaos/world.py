@@ -97,18 +97,41 @@ class Report:
     problem: str = ""
 
 
-class World:
-    """A PostgreSQL, an Odoo and a sandbox of their own; a context manager.
+class Ground:
+    """A PostgreSQL with the template that worlds are copied from; a context manager.
 
+    It must be entered from the thread that lives longest: the server ends with it.
+    """
+
+    def __init__(self) -> None:
+        self.cluster = Cluster("chaos")
+
+    def __enter__(self) -> Ground:
+        with contextlib.ExitStack() as stack, step("Chaos: a PostgreSQL of its own with the suite's template"):
+            stack.enter_context(self.cluster)
+            self.cluster.fetch_template(TEMPLATE)
+            stack.callback(database.drop, TEMPLATE)
+            _install_addon()
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._stack.__exit__(*error)
+
+
+class World:
+    """An Odoo and a sandbox of their own; a context manager.
+
+    :param ground: what it stands on
     :param folder: for logs and state
     :param workers: Odoo's worker processes, 0 for threads
     :param seed: of everything random
     """
 
-    def __init__(self, folder: Path, workers: int = 0, seed: int = 1):
+    def __init__(self, ground: Ground, folder: Path, workers: int = 0, seed: int = 1):
+        self.cluster = ground.cluster
         self.folder, self.workers, self.seed = Path(folder), workers, seed
         self.rand = random.Random(seed)
-        self.cluster = Cluster("chaos")
         self._stack = contextlib.ExitStack()
         self._batches = 0
         self._log_start = 0
@@ -117,11 +140,6 @@ class World:
 
     def __enter__(self) -> World:
         with contextlib.ExitStack() as stack:
-            with step("Chaos: a PostgreSQL of its own with the suite's template"):
-                stack.enter_context(self.cluster)
-                self.cluster.fetch_template(TEMPLATE)
-                stack.callback(database.drop, TEMPLATE)
-                _install_addon()
             with step(f"Chaos: sandbox and Odoo ({f'{self.workers} workers' if self.workers else 'threads'})"):
                 self.sandbox = stack.enter_context(
                     Sandbox(self.folder / "sandbox", ["--retry-scale", "0.02"]))
