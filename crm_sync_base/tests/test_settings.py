@@ -35,6 +35,13 @@ class TestSettings(TransactionCase):
         with self.assertRaises(ValidationError):
             self.save(sync_lane_count=0)
 
+    def test_the_default_deadline(self):
+        none = self.env["sync.exception.sla"]
+        self.assertEqual(none._hours(), 24)
+        self.save(sync_sla_hours=6)
+        self.assertEqual(none._hours(), 6)
+        self.assertEqual(none.create({"hours": 2})._hours(), 2)
+
     def test_lanes(self):
         self.save(sync_lane_count=4)
         lanes = self.env["sync.lane"].search([])
