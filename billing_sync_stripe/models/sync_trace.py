@@ -28,3 +28,18 @@ class SyncTrace(models.AbstractModel):
         )
         stories = lines.payout_id._sync_correlations().values()
         return list(dict.fromkeys([*correlations, *filter(None, stories)]))
+
+    @api.model
+    def _find_correlations(self, query):
+        """Find what is known only inside of payouts, too: fees, refunds, disputes.
+
+        Their balance transactions (`txn_…`), and what these are of (`re_…`, `dp_…`, …),
+        belong to the story of the payout, and to that of the charge they concern.
+        """
+        found = super()._find_correlations(query)
+        lines = self.env["stripe.payout.line"]
+        if found or not lines.has_access("read"):
+            return found
+        lines = lines.search(["|", ("name", "=", query), ("source_id", "=", query)], limit=20)
+        stories = [*lines.payment_id._sync_correlations().values(), *lines.payout_id._sync_correlations().values()]
+        return list(dict.fromkeys(filter(None, stories)))

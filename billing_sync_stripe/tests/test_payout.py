@@ -273,6 +273,18 @@ class TestStripePayout(StripeCase):
         self.assertIn(payout.name, [document["name"] for document in found["documents"]])
         self.assertEqual(payout._sync_correlations()[payout.id], self.bound("payout", payout).correlation_id)
 
+    def test_every_id_of_stripes_leads_to_the_story(self):
+        invoice = self.paid()
+        payout = self.pay_out(currency="usd")
+        story = self.jobs(self.charges_flow, res_id=invoice.id).correlation_id
+        intent = self.bound("payment_intent", invoice).external_id
+        [line] = payout.line_ids
+        customer = self.bound("customer", invoice.commercial_partner_id).external_id
+        for query in (intent, line.source_id, line.name, customer):
+            with self.subTest(query):
+                found = self.env["sync.trace"]._related(self.env["sync.trace"]._find_correlations(query))
+                self.assertIn(story, found)
+
     def test_a_connection_whose_payouts_are_booked_stays(self):
         self.paid()
         self.pay_out(currency="usd")

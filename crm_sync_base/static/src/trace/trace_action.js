@@ -25,6 +25,8 @@ const ICONS = {
     push: "fa-upload",
     step: "fa-check",
     poll: "fa-search",
+    undo: "fa-undo",
+    person: "fa-user",
 };
 
 let isFirst = true; // in this page's life: then the address may say what to show
@@ -60,6 +62,7 @@ export class SyncTrace extends Component {
             { key: "event", label: _t("Events") },
             { key: "job", label: _t("Jobs") },
             { key: "change", label: _t("Changes") },
+            { key: "person", label: _t("By Hand") },
         ];
         const asked = askedFor(this.props.action.params);
         const { query, hidden } = this.props.state || {};
@@ -139,6 +142,11 @@ export class SyncTrace extends Component {
         return this.state.trace.systems.length * LANE;
     }
 
+    /** A kind of which the story has no line needs no button. */
+    get shownKinds() {
+        return this.kinds.filter((kind) => kind.key !== "person" || this.count(kind.key));
+    }
+
     count(kind) {
         return this.state.trace.lines.filter((line) => line.kind === kind).length;
     }
@@ -165,7 +173,7 @@ export class SyncTrace extends Component {
 
     url(line) {
         const paths = { "sync.event": "sync-events", "sync.job": "sync-jobs", "sync.change": "sync-changes" };
-        return `/odoo/${paths[line.model]}/${line.id}`;
+        return `/odoo/${paths[line.model] || `m-${line.model}`}/${line.id}`;
     }
 
     documentUrl(document) {
@@ -187,6 +195,17 @@ export class SyncTrace extends Component {
             ev.preventDefault();
             this.open(line.model, line.id);
         }
+    }
+
+    /** Walk to the line of a trouble. */
+    showLine(trouble) {
+        this.state.all = true;
+        this.state.hidden = [];
+        browser.setTimeout(() => {
+            const link = this.root.el.querySelector(`[data-line="${trouble.model},${trouble.id}"]`);
+            link?.scrollIntoView({ block: "center" });
+            link?.focus();
+        });
     }
 
     onDocument(ev, document) {
@@ -219,6 +238,7 @@ function prepare(trace) {
     // The one that sells, Odoo, the ones that charge: the way the deal goes.
     const systems = names.includes("Odoo") ? [...others.slice(0, 1), "Odoo", ...others.slice(1)] : others;
     let day = "";
+    const troubled = new Set(trace.troubles.map((trouble) => `${trouble.model},${trouble.id}`));
     for (const line of trace.lines) {
         const moment = line.at ? localTime(line.at) : null;
         line.key = `${line.model},${line.id}`;
@@ -230,8 +250,9 @@ function prepare(trace) {
         line.day = today !== day ? today : "";
         day = today;
         line.stateLabel = stateLabel(line.state);
+        line.troubled = troubled.has(line.key);
     }
-    const failed = trace.lines.filter((line) => line.kind === "job" && line.state === "failed").length;
+    const failed = trace.troubles.length;
     const underWay = trace.lines.filter((line) => UNDER_WAY.includes(line.state)).length;
     const span = trace.lines.reduce((sum, line) => sum + (UNDER_WAY.includes(line.state) ? 0 : line.lag), 0);
     return { ...trace, systems, failed, underWay, span: humanDuration(span), began: trace.lines[0]?.at || "" };
@@ -244,6 +265,7 @@ function stateLabel(state) {
         failed: _t("Failed"),
         cancelled: _t("Replaced"),
         planned: _t("Only planned"),
+        undone: _t("Undone"),
     }[state];
 }
 
