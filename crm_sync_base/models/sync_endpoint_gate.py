@@ -134,6 +134,7 @@ class SyncEndpointGate(models.Model):
         found = []
         for connection_id, code, every, bulk, now in self.env.cr.fetchall():
             connection = self.env["sync.connection"].sudo().browse(connection_id)
+            bulk = bulk if not every or (bulk and bulk > every) else None
             for priority_from, until in ((EVERY, every), (URGENT, bulk)):
                 if until and until > now:
                     ahead = min((until - now).total_seconds(), ASK_AGAIN)

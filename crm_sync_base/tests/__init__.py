@@ -22,6 +22,7 @@ from . import test_hold
 from . import test_lib_meter
 from . import test_lib_breaker
 from . import test_lib_budget
+from . import test_endpoint
 from . import test_partner_create
 from . import test_lib_documents
 from . import test_replay
