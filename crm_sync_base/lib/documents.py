@@ -42,6 +42,19 @@ class Leaf:
         return ".".join(parts(self.pointer))
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A document that a job keeps, with the prerequisites that were fetched for it."""
+
+    document: Document
+    brought: tuple[tuple[str, Document], ...] = ()  #: (remote object, document)
+
+    @property
+    def by_key(self) -> dict[tuple[str, str], Document]:
+        """The prerequisites by remote object and id."""
+        return {(name, document.external_id): document for name, document in self.brought}
+
+
 # --- JSON with exact numbers ---
 
 
@@ -78,17 +91,20 @@ def _refuse_constant(name: str) -> None:
 # --- At rest ---
 
 
-def dump(document: Document) -> str | None:
-    """Return a document as text, or None when it holds something that is no JSON."""
+def dump(kept: Kept) -> str | None:
+    """Return documents as text, or None when they hold something that is no JSON."""
+    brought = [[name, asdict(document)] for name, document in kept.brought]
     try:
-        return to_json(asdict(document))
+        return to_json({"document": asdict(kept.document), "brought": brought})
     except TypeError:
         return None
 
 
-def load(text: str) -> Document:
-    """Return the document of a text made by `dump`."""
-    return Document(**from_json(text))
+def load(text: str) -> Kept:
+    """Return the documents of a text made by `dump`."""
+    data = from_json(text)
+    brought = tuple((name, Document(**document)) for name, document in data["brought"])
+    return Kept(Document(**data["document"]), brought)
 
 
 def edited_version(version: str, moment: datetime) -> str:

@@ -22,6 +22,7 @@ class Unit:
 
     __slots__ = (
         "binding",
+        "brought",
         "changes",
         "document",
         "draft",
@@ -45,6 +46,7 @@ class Unit:
         self.job = job
         self.external_id = external_id
         self.document = None
+        self.brought = ()  # what it needed and was fetched for it, whatever became of that
         self.draft = None
         self.rules = ()
         self.record = None  # the Odoo record, once there is one
@@ -317,9 +319,15 @@ class SyncHandlerInbound(models.AbstractModel):
 
     def _resolve(self, env, flow, units, registry, depth):
         wanted = {target for unit in units for target in unit.draft.pending()}
-        references = {target for target in wanted if isinstance(target, Reference)}
+        # Whoever asks first brings it along: the changes belong to that job's story.
+        references = {
+            target: unit.job
+            for unit in reversed(units)
+            for target in unit.draft.pending()
+            if isinstance(target, Reference)
+        }
         answers = self._answer_references(env, flow, references, registry, depth)
-        answers.update(self._answer_lookups(env, wanted - references))
+        answers.update(self._answer_lookups(env, wanted - references.keys()))
         for unit in units:
             for target in unit.draft.pending():
                 found = answers[target]
@@ -337,18 +345,21 @@ class SyncHandlerInbound(models.AbstractModel):
             bindings = self.env["sync.binding"]._lookup(
                 flow.connection_id, name, [normalize(ref.external_id) for ref in wanted]
             )
-            missing = []
+            missing = {}
             for reference in wanted:
                 binding = bindings.get(normalize(reference.external_id))
                 if binding:
                     answers[reference] = Found(binding.res_id)
                 else:
-                    missing.append(reference)
+                    missing[reference] = references[reference]
             answers.update(self._bring_along(env, flow, name, missing, registry, depth))
         return answers
 
     def _bring_along(self, env, flow, name, references, registry, depth):
-        """Plan the records that are needed and not there yet, in their own flow."""
+        """Plan the records that are needed and not there yet, in their own flow.
+
+        :param references: `{reference: job that asks for it}`.
+        """
         if not references:
             return {}
         source = self.env["sync.flow"]._for_object(flow.connection_id, name)[:1]
@@ -358,9 +369,10 @@ class SyncHandlerInbound(models.AbstractModel):
             return {reference: Found(problem=problem, code="not_ready") for reference in references}
         normalize = source._remote().normalize_id
         keys = {reference: normalize(reference.external_id) for reference in references}
-        fresh = [key for key in dict.fromkeys(keys.values()) if (name, key) not in registry]
-        job = next(iter(registry.values())).job
-        units = [Unit(source, job, key) for key in fresh]
+        askers = {keys[reference]: job for reference, job in references.items()}
+        units = [
+            Unit(source, job, key) for key, job in askers.items() if (name, key) not in registry
+        ]
         if units:
             handler = source._handler("record")
             handler._fetch(source, units)

@@ -3,7 +3,7 @@ from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.fields import Domain
 
 from ..lib import clock, documents
-from ..lib.documents import EditProblem
+from ..lib.documents import EditProblem, Kept
 from ..lib.errors import DataInvalid
 from ..lib.replay import CARRIED, NEVER_REPLAYED, REPLAYABLE, SOURCES
 from ..lib.vault import VaultError
@@ -71,10 +71,10 @@ class SyncJobReplay(models.Model):
 
     # === Documents ===#
 
-    def _document(self):
-        """Return the document that this job carries or had fetched.
+    def _kept(self):
+        """Return what this job had fetched, or carries, as a `Kept`.
 
-        :raises DataInvalid: when there is none, or no configured key opens it.
+        :raises DataInvalid: when there is nothing, or no configured key opens it.
         """
         self.ensure_one()
         token = self.sudo().document_token
@@ -91,10 +91,14 @@ class SyncJobReplay(models.Model):
                 hint=_("Replay it from the current state, or configure the old key, too."),
             ) from None
 
+    def _document(self):
+        """Return the document that this job had fetched or carries; as `_kept`."""
+        return self._kept().document
+
     @api.model
-    def _document_as_token(self, document):
-        """Return the encrypted form of a document, or None when it cannot be kept."""
-        text = documents.dump(document)
+    def _kept_as_token(self, kept):
+        """Return the encrypted form of documents, or None when they cannot be kept."""
+        text = documents.dump(kept)
         return text and self.env["sync.connection"]._vault().encrypt(text)
 
     def _document_as_of(self):
@@ -248,31 +252,59 @@ class SyncJobReplay(models.Model):
     def get_editable_document(self):
         """Return the stored document for the dialog, secrets masked.
 
-        :return: `{"name", "version", "message", "hint", "text", "fields"}`; `text` is
-            JSON, `fields` are `{"pointer", "path", "label", "value", "kind", "locked",
-            "mapped"}` with what the mapping reads first, missing places included.
+        Of a failed job with the prerequisites that were fetched for it: what is to be
+        corrected may be in any of them.
+
+        :return: `{"name", "message", "hint", "text", "sections"}`; `text` is JSON, each
+            section has a `title` and `fields`: `{"pointer", "path", "label", "value",
+            "kind", "locked", "absent", "mapped"}` with what the mapping reads first,
+            missing places included.
         :raises AccessError: for anybody below operators.
         """
         self._check_may_edit()
-        document = self._editable_document()
-        data = documents.veiled(document.data)
+        kept = self._editable_kept()
+        data = documents.veiled(self._editable_data(kept))
         return {
             "name": self.name,
-            "version": document.version,
             "message": self.error_message or "",
             "hint": self.error_hint or "",
             "text": documents.to_json(data, indent=2),
-            "fields": self._editable_fields(data),
+            "sections": self._editable_sections(kept, data),
         }
 
-    def _editable_document(self):
+    def _editable_kept(self):
         try:
-            return self._document()
+            return self._kept()
         except DataInvalid as error:
             raise UserError(f"{error.message}\n{error.hint}") from None
 
-    def _editable_fields(self, data):
-        labels = self._mapped_labels()
+    def _editable_parts(self, kept):
+        """Return `[(title, remote object, document)]`, the job's own first."""
+        connector = self.connection_id.sudo()._connector()
+        rows = [(self.remote_object, kept.document), *kept.brought]
+        return [
+            (f"{connector._object(name).label} {document.external_id}", name, document)
+            for name, document in rows
+        ]
+
+    def _editable_data(self, kept):
+        """Return what is edited: the document, or `{title: document}` of several."""
+        if not kept.brought:
+            return kept.document.data
+        return {title: document.data for title, _name, document in self._editable_parts(kept)}
+
+    def _editable_sections(self, kept, data):
+        if not kept.brought:
+            [(title, name, _document)] = self._editable_parts(kept)
+            return [{"title": title, "fields": self._editable_fields(name, data, ())}]
+        return [
+            {"title": title, "fields": self._editable_fields(name, data[title], (title,))}
+            for title, name, _document in self._editable_parts(kept)
+        ]
+
+    def _editable_fields(self, remote_object, data, keys):
+        """Return the fields of one document; `keys` lead to it in what is edited."""
+        labels = self._mapped_labels(remote_object)
         present = list(documents.leaves(data))
         known = {leaf.path for leaf in present}
         absent = [
@@ -280,23 +312,26 @@ class SyncJobReplay(models.Model):
             for path in labels
             if path not in known and not any(other.startswith(f"{path}.") for other in known)
         ]
-        rows = [self._editable_field(leaf, labels) for leaf in [*present, *absent]]
+        prefix = documents.pointer_of(keys)
+        rows = [self._editable_field(leaf, prefix, labels) for leaf in [*present, *absent]]
         return sorted(rows, key=lambda row: not row["mapped"])  # stable: the rest keeps its order
 
-    def _mapped_labels(self):
-        """Return `{remote path: label}` of what the flow's mapping reads."""
-        rules = self.flow_id.sudo().mapping_id.rule_ids
+    def _mapped_labels(self, remote_object):
+        """Return `{remote path: label}` of what the mapping of an object reads."""
+        flow = self.flow_id.sudo()
+        if remote_object != flow.remote_object:
+            flow = self.env["sync.flow"]._for_object(self.connection_id, remote_object)[:1]
         return {
             rule.remote_path: rule._label()
-            for rule in rules
+            for rule in flow.mapping_id.rule_ids
             if rule.remote_path and not rule.parent_id and rule.direction != "outbound"
         }
 
     @staticmethod
-    def _editable_field(leaf, labels):
+    def _editable_field(leaf, prefix, labels):
         kind = "boolean" if isinstance(leaf.value, bool) else "text"
         return {
-            "pointer": leaf.pointer,
+            "pointer": prefix + leaf.pointer,
             "path": leaf.path,
             "label": labels.get(leaf.path) or "",
             "value": documents.shown(leaf.value),
@@ -311,7 +346,7 @@ class SyncJobReplay(models.Model):
 
         :param reason: why, in the person's words.
         :param texts: `{pointer: what was typed}`, or
-        :param text: the whole document as JSON.
+        :param text: all of it as JSON.
         :return: the action that opens the new job.
         :raises UserError: when nothing was changed, a value cannot be used, or newer
             work of the same record waits already.
@@ -319,12 +354,13 @@ class SyncJobReplay(models.Model):
         self._check_may_edit()
         if not (reason or "").strip():
             raise ValidationError(_("Say why the document is changed."))
-        document = self._editable_document()
-        data = self._edited_data(document.data, texts, text)
-        values = documents.differences(document.data, data)
+        kept = self._editable_kept()
+        before = self._editable_data(kept)
+        after = self._edited_data(before, texts, text)
+        values = documents.differences(before, after)
         if not values:
             raise UserError(_("Nothing was changed."))
-        retry = self._enqueue_edited(document, data)
+        retry = self._enqueue_edited(self._edited_kept(kept, after))
         self.env["sync.job.edit"]._record(self, retry, values, reason.strip())
         return retry._action_form()
 
@@ -340,14 +376,27 @@ class SyncJobReplay(models.Model):
             raise UserError(_("This cannot be used: %s", problem)) from None
         return edited
 
-    def _enqueue_edited(self, document, data):
-        edited = documents.Document(
-            document.external_id,
-            data,
-            documents.edited_version(document.version, clock.now()),
-        )
+    def _edited_kept(self, kept, after):
+        """Return the documents to work from: the job's own, and what was edited of the others."""
+        if not kept.brought:
+            return Kept(self._edited_document(kept.document, after))
+        edited = []
+        for title, name, document in self._editable_parts(kept):
+            data = after.get(title)
+            if not isinstance(data, dict):
+                raise UserError(_("This cannot be used: %s is missing.", title))
+            if document is kept.document or data != document.data:
+                edited.append((name, self._edited_document(document, data)))
+        return Kept(edited[0][1], tuple(edited[1:]))
+
+    @staticmethod
+    def _edited_document(document, data):
+        version = documents.edited_version(document.version, clock.now())
+        return documents.Document(document.external_id, data, version)
+
+    def _enqueue_edited(self, kept):
         spec = dict(
-            self._replay_spec(), source="edited", document_token=self._document_as_token(edited)
+            self._replay_spec(), source="edited", document_token=self._kept_as_token(kept)
         )
         [found] = self._enqueue([spec])
         retry = self.browse(found["id"])

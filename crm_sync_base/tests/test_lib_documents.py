@@ -6,7 +6,7 @@ from odoo.tests import BaseCase
 
 from ..lib import documents, masking
 from ..lib.declarations import Document
-from ..lib.documents import ABSENT, EditProblem
+from ..lib.documents import ABSENT, EditProblem, Kept
 from ..lib.masking import MASK
 
 DATA = {
@@ -23,18 +23,19 @@ DATA = {
 
 class TestDocuments(BaseCase):
     def test_what_is_stored_comes_back_exactly(self):
-        document = Document("a1", DATA, "00000007", deleted=False, merged_into=None)
-        again = documents.load(documents.dump(document))
-        self.assertEqual(again, document)
-        self.assertEqual(str(again.data["Amount"]), "1234567890123456789.10")
-        self.assertIs(type(again.data["Count"]), int)
+        kept = Kept(Document("a1", DATA, "00000007"), (("Account", Document("b1", {"x": Decimal("0.10")})),))
+        again = documents.load(documents.dump(kept))
+        self.assertEqual(again, kept)
+        self.assertEqual(str(again.document.data["Amount"]), "1234567890123456789.10")
+        self.assertIs(type(again.document.data["Count"]), int)
+        self.assertEqual(again.by_key["Account", "b1"].data, {"x": Decimal("0.10")})
 
     def test_the_text_is_json_for_everybody(self):
         self.assertEqual(json.loads(documents.to_json(DATA))["Lines"][0]["Price"], 0.1)
 
     def test_what_is_no_json_is_not_kept(self):
-        self.assertIsNone(documents.dump(Document("a1", {"at": datetime(2026, 1, 1)})))
-        self.assertIsNone(documents.dump(Document("a1", {"x": Decimal("NaN")})))
+        self.assertIsNone(documents.dump(Kept(Document("a1", {"at": datetime(2026, 1, 1)}))))
+        self.assertIsNone(documents.dump(Kept(Document("a1", {"x": Decimal("NaN")}))))
 
     def test_an_edited_version_is_newer_than_what_was_edited_and_older_than_what_follows(self):
         at = datetime(2026, 11, 22, 7, 30)

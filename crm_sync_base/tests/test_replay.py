@@ -6,7 +6,7 @@ from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tests import Form, new_test_user, tagged
 from odoo.tools import mute_logger
 
-from ..lib import documents
+from ..lib.declarations import Document
 from ..models import sync_run_replay
 from .common import ACCOUNT_RULES, SyncCase
 
@@ -181,7 +181,7 @@ def _read_without_versions(connector, connection, object_name, external_ids):
 
     REMOTE.call("read")
     return [
-        documents.Document(key, dict(REMOTE.records[object_name][key]["data"]))
+        Document(key, dict(REMOTE.records[object_name][key]["data"]))
         for key in external_ids
         if key in REMOTE.records[object_name]
     ]
@@ -443,12 +443,61 @@ class TestEditAndRetry(ReplayCase):
     def test_the_dialog_shows_what_the_mapping_reads_first(self):
         shown = self.job.with_user(self.operator).get_editable_document()
         self.assertIn("Name is empty", shown["message"])
-        rows = shown["fields"]
+        [section] = shown["sections"]
+        self.assertEqual(section["title"], "Account a1")
+        rows = section["fields"]
         self.assertEqual([row["path"] for row in rows if row["mapped"]], ["Name", "Email", "Country", "VAT"])
         [vat] = [row for row in rows if row["path"] == "VAT"]
         self.assertEqual((vat["label"], vat["value"], vat["absent"]), ("Tax number", "", True))
         [key] = [row for row in rows if row["path"] == "api_key"]
         self.assertEqual((key["value"], key["locked"]), ("•••", True))
+
+    def test_what_is_missing_may_be_in_a_prerequisite(self):
+        self.make_flow(
+            [
+                {"path": "Name", "field": "name", "required": True},
+                {"path": "ParentId", "field": "parent_id", "transform": "reference", "argument": "Account"},
+            ],
+            remote_object="Deal",
+        )
+        self.remote.put("Account", "a8", Name="")
+        self.remote.put("Account", "a9", Name="Fine")
+        for number in (8, 9):
+            self.remote.put("Deal", f"d{number}", Name=f"Deal {number}", ParentId=f"a{number}")
+        self.notify("Deal", "d9", "d8")
+        self.run_lane()
+        job = self.jobs(external_id="d8").with_user(self.operator)
+        self.assertEqual(job.state, "failed")
+        shown = job.get_editable_document()
+        self.assertEqual([section["title"] for section in shown["sections"]], ["Deal d8", "Account a8"])
+        [name] = [row for row in shown["sections"][1]["fields"] if row["path"] == "Name"]
+        job.retry_edited("The parent has no name", texts={name["pointer"]: "Parent"})
+        self.assertEqual(job.edit_ids._values(), {"Account a8.Name": ["", "Parent"]})
+        self.notify("Deal", "d7")  # gone; in the same batch
+        self.run_lane()
+        self.assertEqual(self.partner("d8").parent_id.name, "Parent")
+        self.notify("Account", "a8")
+        self.run_lane()
+        self.assertEqual(self.partner("a8").name, "Parent", "the source did not change since")
+        text = self.jobs(external_id="d8", source="edited").get_editable_document()["text"]
+        self.assertIn("Deal 8", text)
+
+    def test_what_a_record_brings_along_belongs_to_its_own_story(self):
+        self.make_flow(
+            [
+                {"path": "Name", "field": "name"},
+                {"path": "ParentId", "field": "parent_id", "transform": "reference", "argument": "Account"},
+            ],
+            remote_object="Deal",
+        )
+        for number in (8, 9):
+            self.remote.put("Account", f"a{number}", Name=f"Parent {number}")
+            self.remote.put("Deal", f"d{number}", Name=f"Deal {number}", ParentId=f"a{number}")
+        self.notify("Deal", "d8", "d9")
+        self.run_lane()
+        for number in (8, 9):
+            change = self.env["sync.change"].search([("external_id", "=", f"a{number}")])
+            self.assertEqual(change.job_id.external_id, f"d{number}")
 
     def test_who_sees_documents_and_what_was_edited(self):
         for name in ("user", "approver", "auditor"):
