@@ -1,10 +1,11 @@
 import uuid
 
-from odoo.addons.crm_sync_base.lib.errors import PolicyBlocked
+from odoo.addons.crm_sync_base.lib.errors import PolicyBlocked, RateLimited, Transient
+from odoo.addons.crm_sync_base.lib.meter import Ended, judge
 from odoo.addons.crm_sync_base.tests.conformance import ConnectorConformance
 from odoo.exceptions import UserError
 
-from ..lib import const
+from ..lib import const, failure
 from .common import StripeCase
 
 
@@ -45,6 +46,30 @@ class TestStripeConformance(ConnectorConformance, StripeCase):
         connection = self.env["sync.connection"].create({"name": "Stripe", "provider": "stripe"})
         self.assertEqual(connection.base_url, "https://api.stripe.com")
         self.assertEqual(connection.api_version, "2026-05-27.dahlia")
+
+    def test_the_account_s_limit_opens_a_pause(self):
+        (external_id,) = self.remote_create(1)
+        self.addCleanup(self.admin.post, "/stripe/config", {"rate_limit": 0})
+        self.admin.post("/stripe/config", {"rate_limit": 1})
+        errors = (self.guarded_error(external_id) for _call in range(20))
+        limited = next(filter(None, errors))
+        self.assertIsInstance(limited, RateLimited)
+        self.assertIn("global-rate", limited.message)
+        self.assertEqual(self.endpoint().condition, "silent")
+
+    def test_a_limit_of_one_object_stops_nothing_else(self):
+        error = failure.from_answer(
+            429, {"Stripe-Rate-Limited-Reason": "resource-specific"}, None, is_write=True
+        )
+        self.assertIsInstance(error, Transient)
+        self.assertIs(judge(error, 429), Ended.FINE)
+
+    def test_our_own_limit_holds_for_the_real_address_only(self):
+        (here,) = self.connector._endpoints(self.connection)
+        (there,) = self.connector._endpoints(
+            self.env["sync.connection"].create({"name": "Stripe", "provider": "stripe"})
+        )
+        self.assertEqual((here.rate_limit, there.rate_limit), (0, 25))
 
     def other(self, **credentials):
         """Return another connection to the same account, with an address of its own."""

@@ -15,7 +15,14 @@ from odoo.tests import TransactionCase, tagged
 
 from ..lib.correlation import working_on
 from ..lib.declarations import Receipt, WebhookRequest, Write
-from ..lib.errors import AuthFailed, RateLimited, SyncError, Transient
+from ..lib.errors import (
+    AuthFailed,
+    BudgetSpent,
+    CircuitOpen,
+    RateLimited,
+    SyncError,
+    Transient,
+)
 
 try:
     from tests.support.servers import Sandbox
@@ -326,6 +333,85 @@ class ConnectorConformance:
             text = f"{error.message} {error.hint} {error.problems}"
             for secret in self.credentials().values():
                 self.assertNotIn(str(secret)[:200], text)
+
+    # === Limits ===#
+
+    def endpoint(self, operation="read"):
+        """Return the endpoint that an operation on `readable` calls."""
+        code = self.connector._endpoint(self.readable, operation)
+        return self.connection.endpoint_ids.filtered(lambda one: one.code == code)
+
+    def guarded_read(self, external_id, urgent=True):
+        """Read as a handler does."""
+        code = self.connector._endpoint(self.readable, "read")
+        with self.connector._guard(self.connection, code, urgent=urgent, subject=external_id):
+            return self.connector._read(self.connection, self.readable, [external_id])
+
+    def guarded_error(self, external_id, **options):
+        """Read as a handler does; return the error, or None.
+
+        Not by `assertRaises`: that undoes what was written, the gate's notes too.
+        """
+        try:
+            self.guarded_read(external_id, **options)
+        except SyncError as error:
+            return error
+        return None
+
+    def test_every_endpoint_is_declared(self):
+        declared = {one.code for one in self.connector._endpoints(self.connection)}
+        objects = [one.name for one in self.connector._objects()]
+        called = {
+            self.connector._endpoint(name, operation)
+            for name in objects
+            for operation in ("read", "poll", "push")
+        }
+        self.assertEqual(called, declared)
+        self.assertEqual(set(self.connection.endpoint_ids.mapped("code")), declared)
+
+    def test_each_call_is_counted(self):
+        (external_id,) = self.remote_create(1)
+        self.guarded_read(external_id)
+        before = self.calls_since(0)["last_seq"]
+        meter = self.connector._meter(self.connection)
+        meter.start()
+        self.connector._read(self.connection, self.readable, [external_id])
+        tally = meter.stop()
+        self.assertEqual(tally.calls, len(self.calls_since(before)["calls"]))
+        self.assertTrue(tally.fine)
+
+    def test_an_outage_stops_the_calls(self):
+        ids = self.remote_create(8)
+        self.fault("status", status=503, times=1000)
+        errors = [type(self.guarded_error(external_id)) for external_id in ids]
+        self.assertEqual(errors, [Transient] * 5 + [CircuitOpen] * 3)
+        self.assertEqual(self.endpoint().state, "open")
+        before = self.calls_since(0)["last_seq"]
+        self.assertIsInstance(self.guarded_error(ids[0]), CircuitOpen)
+        self.assertFalse(self.calls_since(before)["calls"])
+        self.admin.delete("/faults")
+        self.connection.action_connect()
+        self.guarded_read(ids[0])
+        self.assertEqual(self.endpoint().state, "closed", "a person's check and a call were answered")
+
+    def test_a_record_that_breaks_the_provider_stops_nothing_else(self):
+        ids = self.remote_create(2)
+        self.fault("status", status=500, times=1000)
+        for _attempt in range(10):
+            self.assertIsInstance(self.guarded_error(ids[0]), Transient)
+        self.assertEqual((self.endpoint().state, self.endpoint().failures), ("closed", 1))
+        self.admin.delete("/faults")
+        self.assertTrue(self.guarded_read(ids[1]))
+
+    def test_the_vendors_wait_holds_everybody(self):
+        ids = self.remote_create(2)
+        self.fault("status", status=429, retry_after=30)
+        self.assertIsInstance(self.guarded_error(ids[0]), RateLimited)
+        before = self.calls_since(0)["last_seq"]
+        refused = self.guarded_error(ids[1])
+        self.assertIsInstance(refused, BudgetSpent)
+        self.assertAlmostEqual(refused.retry_after, 30, delta=10)
+        self.assertFalse(self.calls_since(before)["calls"])
 
     # === Webhooks ===#
 

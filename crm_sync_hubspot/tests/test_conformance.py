@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+from odoo.addons.crm_sync_base.lib.errors import BudgetSpent
 from odoo.addons.crm_sync_base.tests.conformance import ConnectorConformance
 from odoo.tests import tagged
 
@@ -74,6 +75,25 @@ class TestHubspotConformance(ConnectorConformance, HubspotCase):
         self.assertEqual(account.external_id, self.connection.account_external_id)
         self.connection.invalidate_recordset()
         self.assertTrue(self.connection._credentials()["access_token"])
+
+    def test_the_limits_of_the_account_are_known(self):
+        (external_id,) = self.remote_create(1)
+        self.guarded_read(external_id)
+        endpoint = self.endpoint()
+        self.assertEqual((endpoint.rate_limit, endpoint.rate_seconds, endpoint.rate_told), (190, 10.0, True))
+        self.assertEqual((endpoint.daily_limit, endpoint.daily_told), (650_000, True))
+        self.assertGreater(endpoint.daily_used, 0)
+
+    def test_bulk_work_leaves_the_reserve_of_the_window_alone(self):
+        (external_id,) = self.remote_create(1)
+        self.addCleanup(self.admin.request, "PUT", "/hubspot/settings", {"private_app_limit": 190})
+        self.admin.request("PUT", "/hubspot/settings", {"private_app_limit": 30})
+        before = self.calls_since(0)["last_seq"]
+        errors = (self.guarded_error(external_id, urgent=False) for _call in range(100))
+        self.assertIsInstance(next(filter(None, errors)), BudgetSpent)
+        statuses = [call["status"] for call in self.calls_since(before)["calls"]]
+        self.assertNotIn(429, statuses)
+        self.assertLess(len(statuses), 30)
 
     def test_status_properties_are_created_once(self):
         names = {field.name for field in self.connector._describe(self.connection, "deals")}

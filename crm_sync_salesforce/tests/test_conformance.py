@@ -2,6 +2,7 @@ from dataclasses import replace
 
 from odoo.addons.crm_sync_base.lib.correlation import working_on
 from odoo.addons.crm_sync_base.lib.declarations import WebhookRequest
+from odoo.addons.crm_sync_base.lib.errors import BudgetSpent, RateLimited
 from odoo.addons.crm_sync_base.tests.conformance import ConnectorConformance
 from odoo.tests import tagged
 
@@ -90,6 +91,21 @@ class TestSalesforceConformance(ConnectorConformance, SalesforceCase):
         known = self.connector._read(self.connection, "Account", [external_id])[0].version
         seen, _cursor = self.poll_all()
         self.assertNotEqual(seen[external_id], known, "read in the second of its change: look again")
+
+    def test_the_org_s_day_is_known_and_its_reserve_kept(self):
+        (external_id,) = self.remote_create(1)
+        self.addCleanup(self.admin.post, "/salesforce/usage", {"used": 0})
+        maximum = self.admin.post("/salesforce/usage", {"used": 0})["maximum"]
+        self.admin.post("/salesforce/usage", {"used": maximum * 95 // 100})
+        self.guarded_read(external_id)
+        endpoint = self.endpoint()
+        self.assertEqual((endpoint.daily_limit, endpoint.daily_told), (maximum, True))
+        self.assertGreaterEqual(endpoint.daily_used, maximum * 95 // 100)
+        self.assertIsInstance(self.guarded_error(external_id, urgent=False), BudgetSpent)
+        self.guarded_read(external_id)
+        self.admin.post("/salesforce/usage", {"used": maximum})
+        self.assertIsInstance(self.guarded_error(external_id), RateLimited)
+        self.assertIsInstance(self.guarded_error(external_id), BudgetSpent)
 
     def test_an_expired_session_is_renewed_once(self):
         (external_id,) = self.remote_create(1)
