@@ -20,7 +20,7 @@ class SyncFlowStep(models.Model):
     action = fields.Selection([], required=True, help="What is done with the record.")
     active = fields.Boolean(default=True)
     compensation = fields.Char(
-        string="If a Later Step Fails", compute="_compute_compensation", help="What undoing this step means."
+        string="What Undoing Means", compute="_compute_compensation", help="Should a later step fail."
     )
 
     @api.depends("action")

@@ -229,8 +229,8 @@ class SyncTrace(models.AbstractModel):
     def _troubles(self, correlations):
         """Return what keeps the stories from their end, and what is being done about it.
 
-        :return: `[{"model", "id": of the line, "title", "message", "hint", "code",
-            "care": [texts], "links": [{"label", "model", "id"}]}]`.
+        :return: `[{"model", "id", "line": its key in the timeline, "title", "message",
+            "hint", "code", "care": [texts], "links": [{"label", "model", "id"}]}]`.
         """
         failed = self.env["sync.job"].search(
             [("correlation_id", "in", correlations), ("state", "=", "failed")], order="id"
@@ -249,6 +249,7 @@ class SyncTrace(models.AbstractModel):
         return {
             "model": job._name,
             "id": job.id,
+            "line": f"{job._name},{job.id}",
             "title": job.name or "",
             "message": job.error_message or "",
             "hint": job.error_hint or "",
@@ -261,6 +262,7 @@ class SyncTrace(models.AbstractModel):
         return {
             "model": step._name,
             "id": step.id,
+            "line": f"{step.undo_job_id._name},{step.undo_job_id.id}",
             "title": step.display_name,
             "message": step._trouble() or "",
             "hint": step.undo_hint or "",

@@ -202,7 +202,7 @@ export class SyncTrace extends Component {
         this.state.all = true;
         this.state.hidden = [];
         browser.setTimeout(() => {
-            const link = this.root.el.querySelector(`[data-line="${trouble.model},${trouble.id}"]`);
+            const link = this.root.el.querySelector(`[data-line="${trouble.line}"]`);
             link?.scrollIntoView({ block: "center" });
             link?.focus();
         });
@@ -238,7 +238,7 @@ function prepare(trace) {
     // The one that sells, Odoo, the ones that charge: the way the deal goes.
     const systems = names.includes("Odoo") ? [...others.slice(0, 1), "Odoo", ...others.slice(1)] : others;
     let day = "";
-    const troubled = new Set(trace.troubles.map((trouble) => `${trouble.model},${trouble.id}`));
+    const troubled = new Set(trace.troubles.map((trouble) => trouble.line));
     for (const line of trace.lines) {
         const moment = line.at ? localTime(line.at) : null;
         line.key = `${line.model},${line.id}`;
