@@ -36,16 +36,18 @@ class SyncJobStep(models.Model):
         return self.kind == "step" and isinstance(self.payload, dict) and "undo" in self.payload
 
     def _settle_done(self, pairs):
-        super()._settle_done(pairs)
+        result = super()._settle_done(pairs)
         if pairs and pairs[0][0].kind == "push":
             jobs = self.browse([job.id for job, _outcome in pairs])
             if jobs.flow_id._handler("push")._is_story_step():
                 self.env["sync.saga"]._on_pushed(jobs)
+        return result
 
     def _fail(self, error, outcome=None):
-        super()._fail(error, outcome)
+        result = super()._fail(error, outcome)
         if self.state == "failed" and self.kind in ("step", "push"):
             self._tell_saga()
+        return result
 
     def _tell_saga(self):
         """Tell the saga; whatever goes wrong there, the failure of the job is kept."""

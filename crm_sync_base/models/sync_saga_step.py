@@ -63,7 +63,7 @@ class SyncSagaStep(models.Model):
 
     # === A person ===#
     user_id = fields.Many2one("res.users", string="Handled By", readonly=True)
-    note = fields.Char(string="Note", readonly=True)
+    note = fields.Char(readonly=True)
     activity_id = fields.Many2one("mail.activity", readonly=True, ondelete="set null")
 
     outcome = fields.Char(compute="_compute_outcome")

@@ -290,7 +290,7 @@ class TestSaga(DealCase):
         self.fail_at_invoice()
 
         def refuses(step, record, line):
-            raise UserError("Not today.")
+            raise UserError("Not today.")  # pylint: disable=translation-required
 
         with patch.object(self.Steps, "_undo_confirm", refuses):
             self.saga().action_undo_all()

@@ -244,7 +244,7 @@ function prepare(trace) {
         line.key = `${line.model},${line.id}`;
         line.time = moment ? moment.toFormat("HH:mm:ss") : "";
         line.moment = moment ? moment.toLocaleString(luxon.DateTime.DATETIME_FULL_WITH_SECONDS) : "";
-        line.icon = ICONS[line.subkind] || ICONS[line.kind];
+        line.icon = line.state === "failed" ? "fa-times" : ICONS[line.subkind] || ICONS[line.kind];
         line.gap = line.lag >= 1 ? humanDuration(line.lag) : "";
         const today = moment ? moment.toLocaleString(luxon.DateTime.DATE_HUGE) : "";
         line.day = today !== day ? today : "";
