@@ -208,6 +208,7 @@ class SyncLane(models.Model):
         self.ensure_one()
         end = time.monotonic() + RUN_SECONDS
         try:
+            self._forget_timeouts()
             self.env["sync.job"]._recover(self)
             self._commit()
             while time.monotonic() < end:
@@ -224,6 +225,15 @@ class SyncLane(models.Model):
         # Time is up with work left: a notification to ourselves starts the next
         # run as soon as this one has ended.
         self._wake()
+
+    def _forget_timeouts(self):
+        """Keep Odoo from skipping this lane after three runs that did not come to an end.
+
+        It would take them for a scheduled action that is too slow. Here a worker died,
+        and which job was to blame is counted on the jobs.
+        """
+        progress = self.env.context.get("ir_cron_progress_id")
+        self.env["ir.cron.progress"].browse(progress or []).timed_out_counter = 0
 
     def _give_up(self):
         """Return what this lane had claimed, over a new connection if need be."""

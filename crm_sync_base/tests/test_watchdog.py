@@ -42,6 +42,13 @@ class TestWatchdog(SyncCase):
             [("error_code", "=", "lane_stalled"), ("state", "in", ("new", "acknowledged"))]
         )
 
+    # === What a killed worker leaves with Odoo ===#
+
+    def test_odoo_never_skips_a_lane_because_its_worker_was_killed(self):
+        progress = self.env["ir.cron.progress"].create({"cron_id": self.lane.cron_id.id, "timed_out_counter": 3})
+        self.lane.with_context(ir_cron_progress_id=progress.id)._cron_run()
+        self.assertEqual(progress.timed_out_counter, 0)
+
     # === It looks only while work waits ===#
 
     def test_a_transaction_that_enqueues_arms_it_once(self):
