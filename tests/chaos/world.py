@@ -363,13 +363,28 @@ class World:
         except AssertionError:
             text = "\n".join(f"  {finding}" for finding in last[:25])
             raise AssertionError(f"after {seconds:.0f} s {len(last)} things are not right:\n{text}\n"
-                                 f"{self._queue()}\n{self.server._service.last_lines(15)}") from None
+                                 f"{self._queue()}\n{self.diagnose()}") from None
         return time.monotonic() - started
 
     def _queue(self) -> str:
         """Return in a line what the queue holds."""
         rows = self.sql("SELECT state, kind, count(*) FROM sync_job WHERE state <> 'done' GROUP BY 1, 2 ORDER BY 1, 2")
         return "queue: " + (", ".join(f"{count} {kind} {state}" for state, kind, count in rows) or "empty")
+
+    def diagnose(self) -> str:
+        """Return what the database waits for; have every thread of Odoo say in its log where it is."""
+        for pid in {self.server.main_pid, *self.server.workers()} - {None}:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGQUIT)
+        rows = self.sql(
+            """SELECT pid, state, wait_event_type, wait_event, pg_blocking_pids(pid)::text,
+                      round(extract(epoch FROM clock_timestamp() - xact_start)),
+                      left(regexp_replace(query, '\\s+', ' ', 'g'), 150)
+                 FROM pg_stat_activity
+                WHERE datname = %s AND xact_start IS NOT NULL AND pid <> pg_backend_pid() ORDER BY xact_start""",
+            [self.server.database])
+        time.sleep(1.0)  # for the stacks to reach the log, which is kept
+        return "\n".join(["open transactions:", *(f"  {row}" for row in rows), self.server._service.last_lines(8)])
 
     def assert_log(self, *fault: re.Pattern[str] | str) -> None:
         """Assert that the log since `begin` has no errors but those that are the fault's own.
