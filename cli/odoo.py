@@ -81,6 +81,18 @@ def key_file() -> Path:
     return file
 
 
+def launcher() -> Path:
+    """File that is Odoo's command line, made on first use.
+
+    A server with worker processes starts one more by its own file name: with
+    ``python -m odoo`` that one fails, and is started again at once, for ever.
+    """
+    file = paths.STATE / "odoo-bin"
+    if not file.exists():
+        markers.write_atomically(file, "import odoo.cli\n\nodoo.cli.main()\n")
+    return file
+
+
 def environment() -> dict[str, str]:
     """Environment for Odoo's processes and for everything else in the private environment."""
     env = postgres.environment()
@@ -112,4 +124,4 @@ def options(database: str | None = None, data_dir: Path | None = None) -> list[s
 def command(subcommand: str, arguments: Iterable[str | Path] = ()) -> Sequence[str]:
     """A command line that runs Odoo's ``subcommand``, without a user's ``~/.odoorc``."""
     rc = ["--config=/dev/null"] if subcommand in {"server", "shell"} else []
-    return [str(paths.python()), "-m", "odoo", subcommand, *rc, *map(str, arguments)]
+    return [str(paths.python()), str(launcher()), subcommand, *rc, *map(str, arguments)]
