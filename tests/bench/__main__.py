@@ -11,11 +11,13 @@ from pathlib import Path
 from cli import database
 from cli.console import Failure, show_failure
 
-from . import harness, inbound_customers, webhook_accept
+from . import harness, inbound_customers, queue_noop, webhook_accept
 
 #: All benches by name, in the order in which they run.
 BENCHES: dict[str, type[harness.Bench]] = {
-    bench.name: bench for bench in (inbound_customers.InboundCustomers, webhook_accept.WebhookAccept)
+    bench.name: bench for bench in (
+        inbound_customers.InboundCustomers, queue_noop.QueueNoop, webhook_accept.WebhookAccept,
+    )
 }
 
 

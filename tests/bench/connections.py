@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 #: credential of the sandbox → credential of the connection
@@ -42,3 +43,8 @@ def connect_for_webhooks(env: Any, **arguments: Any) -> dict[str, str]:
         "account": connection.account_external_id,
         "secret": connection._credentials()["app_secret"],
     }
+
+
+def live_flows(env: Any, codes: Iterable[str]) -> Any:
+    """Return the flows of these codes that are switched on, in their order."""
+    return env["sync.flow"].search([("code", "in", list(codes)), ("mode", "=", "live")], order="sequence, id")

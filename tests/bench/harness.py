@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from cli import database
@@ -33,13 +33,16 @@ class Result:
     peer: float | None = None
     ratio_floor: float | None = None
     ratio_peer: float | None = None
+    extra: dict[str, Any] = field(default_factory=dict)  #: what else this bench tells
 
     def as_json(self) -> dict[str, Any]:
-        """The result as it is written to a file."""
-        return asdict(self)
+        """The result as it is written to a file, its extra figures beside the others."""
+        figures = asdict(self)
+        return figures | figures.pop("extra")
 
 
-def summarise(name: str, unit: str, n: int, samples: dict[str, list[float]], less_is_better: bool = False) -> Result:
+def summarise(name: str, unit: str, n: int, samples: dict[str, list[float]], less_is_better: bool = False,
+              extra: dict[str, Any] | None = None) -> Result:
     """Return medians and ratios of what the rounds gave.
 
     The ratio is the median of the rounds' own ratios: what disturbs the machine for a
@@ -57,7 +60,7 @@ def summarise(name: str, unit: str, n: int, samples: dict[str, list[float]], les
 
     figures = {side: round(value, 3) for side, value in medians.items()}
     return Result(name, unit, n, figures["ours"], figures.get("floor"), figures.get("peer"),
-                  ratio("floor"), ratio("peer"))
+                  ratio("floor"), ratio("peer"), extra or {})
 
 
 class Bench:

@@ -7,9 +7,11 @@ batch `create` of the same values and nothing else.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,39 @@ DRAIN_SECONDS = 3600
 _QUIET = {"tracking_disable": True, "mail_notrack": True, "mail_create_nolog": True}
 
 
+class Import:
+    """Companies and contacts in a sandbox, and databases to import them into.
+
+    :param size: companies plus contacts, half of each
+    """
+
+    def __init__(self, bench: harness.Bench, folder: Path, sandbox: Sandbox, size: int):
+        self._bench, self._folder, self._sandbox, self.size = bench, folder, sandbox, size
+        self.values_file = folder / "values.json"
+        sandbox.admin.post("/salesforce/generate", {"accounts": size // 2, "contacts_each": 1})
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What functions of the Odoo process must know to import."""
+        return {"sandbox_url": self._sandbox.url, "expected": self.size,
+                "known": self._sandbox.admin.get("/credentials")["salesforce"]}
+
+    def call(self, function: str, **arguments: Any) -> Any:
+        """Return what a function does with a fresh database, in a process of its own."""
+        with self.database() as name:
+            return odoo_process.call(name, function, self._folder, **self.arguments, **arguments)
+
+    @contextlib.contextmanager
+    def database(self) -> Iterator[str]:
+        """A fresh copy of the template."""
+        name = database.copy_name("bench")
+        self._bench.copy_database(name)
+        try:
+            yield name
+        finally:
+            database.drop(name)
+
+
 class InboundCustomers(harness.Bench):
     """See the module; ``n`` is companies plus contacts, half of each."""
 
@@ -34,44 +69,23 @@ class InboundCustomers(harness.Bench):
     def run(self) -> list[harness.Result]:
         """Measure both sides on fresh databases, each in a process of its own."""
         self.n -= self.n % 2
-        with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-            self._folder = Path(folder)
-            with Sandbox(self._folder / "sandbox", ["--seed", "empty"]) as sandbox:
-                sandbox.admin.post("/salesforce/generate", {"accounts": self.n // 2, "contacts_each": 1})
-                self._sandbox = sandbox
-                samples = self.interleave({"ours": self._ours, "floor": self._floor})
+        with tempfile.TemporaryDirectory(prefix="bench-") as folder, \
+                Sandbox(Path(folder) / "sandbox", ["--seed", "empty"]) as sandbox:
+            imported = Import(self, Path(folder), sandbox, self.n)
+            # Our first round leaves what it wrote in a file: the floor writes the same.
+            file = str(imported.values_file)
+            samples = self.interleave({
+                "ours": lambda: self.n / imported.call(f"{__name__}:import_by_poll", values_file=file),
+                "floor": lambda: self.n / imported.call(f"{__name__}:create_batches", values_file=file),
+            })
         return [harness.summarise(self.name, "records/s", self.n, samples)]
-
-    @property
-    def _values_file(self) -> Path:
-        return self._folder / "values.json"
-
-    def _ours(self) -> float:
-        """Records a second from the first poll to the last job."""
-        return self._measure(
-            "import_by_poll", sandbox_url=self._sandbox.url, expected=self.n, values_file=str(self._values_file),
-            known=self._sandbox.admin.get("/credentials")["salesforce"],
-        )
-
-    def _floor(self) -> float:
-        """Records a second of the same values, which our first round has left in a file."""
-        return self._measure("create_batches", values_file=str(self._values_file))
-
-    def _measure(self, function: str, **arguments: Any) -> float:
-        name = database.copy_name("bench")
-        self.copy_database(name)
-        try:
-            seconds = odoo_process.call(name, f"{__name__}:{function}", self._folder, **arguments)
-        finally:
-            database.drop(name)
-        return self.n / seconds
 
 
 # ---------------------------------------------------------------------------
 # In the Odoo process
 # ---------------------------------------------------------------------------
 
-def import_by_poll(env: Any, sandbox_url: str, known: dict[str, Any], expected: int, values_file: str) -> float:
+def import_by_poll(env: Any, sandbox_url: str, known: dict[str, Any], expected: int, values_file: str = "") -> float:
     """Poll accounts and contacts and run a lane until nothing is left; return the seconds.
 
     :raise AssertionError: when anything was not applied exactly once
@@ -85,14 +99,14 @@ def import_by_poll(env: Any, sandbox_url: str, known: dict[str, Any], expected: 
     drain(env, connection)
     seconds = time.perf_counter() - started
     _check(env, connection, expected)
-    if not Path(values_file).exists():
+    if values_file and not Path(values_file).exists():
         Path(values_file).write_text(json.dumps(_applied_values(env, connection)))
     return seconds
 
 
 def drain(env: Any, connection: Any) -> None:
     """Run a lane, as its cron does, until no job of the connection is left."""
-    lane = env["sync.lane"].search([], limit=1)
+    lane = env["sync.lane"].search([("express", "=", False)], limit=1)
     deadline = time.monotonic() + DRAIN_SECONDS
     while env["sync.job"].search_count(
         [("connection_id", "=", connection.id), ("state", "in", ("pending", "running"))], limit=1
@@ -131,7 +145,7 @@ def _applied_values(env: Any, connection: Any) -> dict[str, list[dict[str, Any]]
             "contacts": [rows[change] for change in changes - companies]}
 
 
-def create_batches(env: Any, values_file: str) -> float:
+def create_batches(env: Any, values_file: str, **_arguments: Any) -> float:
     """Create the same partners in batches of 1,000, a commit each; return the seconds."""
     rows = json.loads(Path(values_file).read_text())
     Partner = env["res.partner"].with_context(**_QUIET)

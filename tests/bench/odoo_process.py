@@ -20,16 +20,17 @@ from cli.console import Failure
 SECONDS = 3600  # a measurement that takes longer hangs
 
 
-def call(database: str, function: str, folder: Path, **arguments: Any) -> Any:
+def call(database: str, function: str, folder: Path, addons_path: str = "", **arguments: Any) -> Any:
     """Return what ``tests.bench.<module>:<name>`` returns in a fresh Odoo process.
 
     :param function: called with ``env`` and the arguments, which must be JSON
     :param folder: for the log and the answer
+    :param addons_path: instead of the suite's own
     :raise Failure: when the process fails; shows the end of its log
     """
     answer, log = folder / "answer.json", folder / "odoo.log"
     answer.unlink(missing_ok=True)
-    command = [str(paths.python()), "-m", __name__, database, function, str(answer)]
+    command = [str(paths.python()), "-m", __name__, database, function, str(answer), addons_path or odoo.addons_path()]
     with log.open("ab") as output:
         process = subprocess.run(
             command, input=json.dumps(arguments).encode(), stdout=output, stderr=output, cwd=paths.ROOT,
@@ -40,7 +41,7 @@ def call(database: str, function: str, folder: Path, **arguments: Any) -> Any:
     return json.loads(answer.read_text())
 
 
-def main(database: str, function: str, answer: str) -> None:
+def main(database: str, function: str, answer: str, addons_path: str) -> None:
     """The child: see `call`."""
     arguments = json.load(sys.stdin)
     from odoo import SUPERUSER_ID, api
@@ -48,7 +49,7 @@ def main(database: str, function: str, answer: str) -> None:
     from odoo.tools import config
 
     config.parse_config(
-        ["--config=/dev/null", *odoo.options(database), "--no-http", "--max-cron-threads=0", "--log-level=warn"],
+        ["--config=/dev/null", *odoo.options(database), f"--addons-path={addons_path}", "--no-http", "--max-cron-threads=0", "--log-level=warn"],
         setup_logging=True,
     )
     module, _colon, name = function.partition(":")

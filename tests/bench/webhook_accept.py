@@ -18,35 +18,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-from cli import database, odoo
-from tests.support.servers import OdooServer, Sandbox
+from tests.support.servers import Sandbox
 
 from . import harness, odoo_process
 from .load import Call, Outcome, burst
+from .servers import PREFORK, THREADED, BenchServer
 
-ADDONS = Path(__file__).parent / "addons"
 CONNECTIONS = 32
 FEW_CONNECTIONS = 8
 WARM_UP = 64  # requests: threads, connections and caches of the server are there afterwards
-
-
-class BenchServer(OdooServer):
-    """An Odoo server that has the floor's controller, too, and runs no crons."""
-
-    def __init__(self, folder: Path, copy_database: Any):
-        self._copy_database = copy_database
-        super().__init__(folder, [
-            f"--addons-path={odoo.addons_path()},{ADDONS}", "--load=base,rpc,web,q2c_bench_floor",
-            "--max-cron-threads=0", "--log-level=warn",
-            # One database, named: with a filter Odoo lists the server's databases, over a
-            # connection of its own, for every request without a session.
-            "--db-filter=",
-        ])
-
-    def create_database(self) -> None:
-        """Copy the bench's template; links point here."""
-        self._copy_database(self.database)
-        database.set_base_url(self.database, self.url)
 
 
 class Deliveries:
@@ -93,7 +73,7 @@ class WebhookAccept(harness.Bench):
         with tempfile.TemporaryDirectory(prefix="bench-") as folder:
             path = Path(folder)
             with Sandbox(path / "sandbox", ["--seed", "empty"]) as sandbox:
-                with BenchServer(path / "odoo", self.copy_database) as server:
+                with BenchServer(path / "odoo", self.copy_database, load=["q2c_bench_floor"]) as server:
                     known = self._connect(server, sandbox, path)
                     return self._measure(server, known)
 

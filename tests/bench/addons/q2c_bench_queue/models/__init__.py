@@ -1,0 +1,3 @@
+from . import bench_queue
+from . import sync_flow
+from . import sync_handler_bench
