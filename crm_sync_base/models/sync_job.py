@@ -34,7 +34,7 @@ class SyncJob(models.Model):
     connection_id = fields.Many2one("sync.connection", readonly=True, ondelete="cascade")
     company_id = fields.Many2one("res.company", readonly=True)
     step_id = fields.Many2one("sync.flow.step", readonly=True, ondelete="set null")
-    run_id = fields.Many2one("sync.run", readonly=True, ondelete="set null", index=True)
+    run_id = fields.Many2one("sync.run", readonly=True, ondelete="set null", index="btree_not_null")
     mapping_id = fields.Many2one("sync.mapping", readonly=True, ondelete="set null")
 
     # === Identity and order ===#
@@ -80,7 +80,7 @@ class SyncJob(models.Model):
     error_message = fields.Text(readonly=True)
     error_hint = fields.Text(string="What to Do", readonly=True)
     error_trace = fields.Text(readonly=True, groups="crm_sync_base.group_sync_manager")
-    exception_id = fields.Many2one("sync.exception", readonly=True, ondelete="set null", index=True)
+    exception_id = fields.Many2one("sync.exception", readonly=True, ondelete="set null", index="btree_not_null")
     outcome = fields.Char(string="Result or Error", compute="_compute_outcome")
     event_ids = fields.One2many("sync.event", "job_id", string="Events", readonly=True)
     change_ids = fields.One2many("sync.change", "job_id", string="Changes", readonly=True)

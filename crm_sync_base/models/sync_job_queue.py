@@ -240,20 +240,23 @@ class SyncJobQueue(models.Model):
     """
 
     # Its batch; rows that another lane is claiming right now are skipped, and those
-    # whose record has older work waiting in another flow.
+    # whose record has older work waiting in another flow. That is looked up by the
+    # record: OFFSET 0 keeps the planner from reading all that waits, which it takes for
+    # little as long as its statistics are older than the rows.
     _SQL_CANDIDATES = f"""
         SELECT j.id, j.lane_key
           FROM sync_job j
          WHERE j.flow_id = %(flow_id)s AND j.kind = %(kind)s AND (j.crashes > 0) = %(suspect)s
            AND {_RUNNABLE}
-           AND NOT EXISTS (
-                SELECT 1 FROM sync_job e
-                 WHERE e.lane_key = j.lane_key AND e.state = 'pending' AND e.id < j.id
-                   AND e.priority <= j.priority AND e.eta <= %(now)s AND e.depends_on_id IS NULL
-                   AND (e.flow_id, e.kind) <> (j.flow_id, j.kind)
+           AND NOT COALESCE((
+                SELECT bool_or(
+                       e.id < j.id AND e.priority <= j.priority AND e.eta <= %(now)s
+                   AND e.depends_on_id IS NULL AND (e.flow_id, e.kind) <> (j.flow_id, j.kind)
                    AND e.flow_id IN (SELECT o.id FROM ({_SQL_OPEN_FLOWS}) o)
                    AND NOT EXISTS (SELECT 1 FROM jsonb_to_recordset(%(blocked)s) AS b(flow int, kind text)
                                     WHERE b.flow = e.flow_id AND b.kind = e.kind))
+                  FROM (SELECT * FROM sync_job w
+                         WHERE w.lane_key = j.lane_key AND w.state = 'pending' OFFSET 0) e), FALSE)
          ORDER BY j.priority, j.id
          LIMIT %(limit)s
            FOR UPDATE OF j SKIP LOCKED

@@ -73,16 +73,21 @@ class SyncJobResult(models.Model):
         )
         jobs = self.browse([job.id for job, _outcome in pairs])
         keys = [job.idempotency_key for job in jobs]
+        polls = jobs.filtered(lambda job: job.kind == "poll")
         jobs.invalidate_recordset()
         jobs._replace_failed(keys, _("Done by a later job"))
-        jobs._follow_poll()
+        polls._follow_poll()
 
     def _replace_failed(self, keys, summary):
         """Close older failures of the same work, and the exceptions they leave empty.
 
         :param keys: idempotency keys of these jobs.
         """
-        failed = self.search([("state", "=", "failed"), ("idempotency_key", "in", keys)]) - self
+        self.flush_model(["state", "idempotency_key"])
+        self.env.cr.execute(
+            "SELECT id FROM sync_job WHERE state = 'failed' AND idempotency_key = ANY(%s)", [keys]
+        )
+        failed = self.browse([row[0] for row in self.env.cr.fetchall()]) - self
         if failed:
             exceptions = failed.exception_id
             failed.write({"state": "cancelled", "summary": summary})

@@ -36,11 +36,10 @@ class SyncJobStep(models.Model):
         return self.kind == "step" and isinstance(self.payload, dict) and "undo" in self.payload
 
     def _settle_done(self, pairs):
+        pushed = self.browse([job.id for job, _outcome in pairs if job.kind == "push"])
         result = super()._settle_done(pairs)
-        if pairs and pairs[0][0].kind == "push":
-            jobs = self.browse([job.id for job, _outcome in pairs])
-            if jobs.flow_id._handler("push")._is_story_step():
-                self.env["sync.saga"]._on_pushed(jobs)
+        if pushed and pushed.flow_id._handler("push")._is_story_step():
+            self.env["sync.saga"]._on_pushed(pushed)
         return result
 
     def _fail(self, error, outcome=None):
