@@ -93,9 +93,9 @@ class SyncEvent(models.Model):
 
     def _compute_payload(self):
         vault = None
-        tokens = self._tokens()
+        firsts = self._firsts()
         for event in self:
-            token = tokens.get(event)
+            token = firsts[event].payload_token
             if not token:
                 event.payload = False
                 continue
@@ -105,23 +105,18 @@ class SyncEvent(models.Model):
             except VaultError as error:
                 event.payload = _("The payload cannot be read: %s", error)
 
-    def _tokens(self):
-        """Return `{event: encrypted content of its delivery}`, where there is any."""
-        first = {}
+    def _firsts(self):
+        """Return `{event: the event that keeps the content of its delivery}`."""
         shared = list(filter(None, self.mapped("delivery")))
-        if shared:
-            for event in self.sudo().search(
-                [("delivery", "in", shared), ("payload_token", "!=", False)]
-            ):
-                first[event.delivery] = event.payload_token
-        return {
-            event: event.sudo().payload_token or first.get(event.delivery) for event in self
-        }
+        keepers = self.sudo().search([("delivery", "in", shared), ("payload_token", "!=", False)]) if shared else ()
+        first = {event.delivery: event for event in keepers}
+        return {event: first.get(event.delivery, event.sudo()) for event in self}
 
-    @api.depends("headers")
+    @api.depends("headers", "delivery")
     def _compute_header_text(self):
+        firsts = self._firsts()
         for event in self:
-            headers = event.sudo().headers or {}
+            headers = firsts[event].headers or {}
             event.header_text = "\n".join(f"{name}: {value}" for name, value in headers.items())
 
     def _compute_job_count(self):

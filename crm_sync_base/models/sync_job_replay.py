@@ -31,7 +31,7 @@ class SyncJobReplay(models.Model):
     replay_ids = fields.One2many("sync.job", "replay_of_id", string="Replays", readonly=True)
     replay_count = fields.Integer(compute="_compute_replay_count")
     original_outcome = fields.Char(
-        related="replay_of_id.outcome", string="Before the Replay",
+        compute="_compute_original_outcome", string="Before the Replay",
         help="What the job that is replayed came to: compare it with this one's result.",
     )
     edit_ids = fields.One2many(
@@ -68,6 +68,14 @@ class SyncJobReplay(models.Model):
         )
         for job in self:
             job.replay_count = counts.get(job, 0)
+
+    @api.depends("replay_of_id.outcome", "replay_of_id.error_message")
+    def _compute_original_outcome(self):
+        """A failure stays one, even if a later job has made up for it since."""
+        for job in self:
+            original = job.replay_of_id
+            failed = original.error_code and original.state in ("failed", "cancelled")
+            job.original_outcome = original.error_message if failed else original.outcome
 
     # === Documents ===#
 

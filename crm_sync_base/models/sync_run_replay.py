@@ -11,6 +11,7 @@ from ..lib.replay import SOURCES
 _logger = logging.getLogger(__name__)
 
 BATCH = 500  # jobs that are handed over in one transaction
+LOOK_SECONDS = 30  # so often it is looked whether all replays have ended
 RACES = 5  # transactions lost in a row before a run gives way for a moment
 
 
@@ -21,7 +22,9 @@ class SyncRunReplay(models.Model):
 
     source = fields.Selection(SOURCES, string="Works From", readonly=True)
     total_count = fields.Integer(string="Selected", readonly=True)
-    progress = fields.Float(compute="_compute_progress", aggregator=None, help="Percent handed over.")
+    progress = fields.Float(
+        compute="_compute_results", aggregator=None, help="How many of the jobs have ended, in percent."
+    )
     to_replay = fields.Json(
         readonly=True, prefetch=False, groups="base.group_system",
         help="Ids of the jobs that are still to be handed over.",
@@ -35,11 +38,6 @@ class SyncRunReplay(models.Model):
     )
 
     # === Computes ===#
-
-    @api.depends("seen_count", "total_count")
-    def _compute_progress(self):
-        for run in self:
-            run.progress = 100.0 * run.seen_count / run.total_count if run.total_count else 0.0
 
     def _compute_results(self):
         Job = self.env["sync.job"]
@@ -62,6 +60,8 @@ class SyncRunReplay(models.Model):
             run.done_count = counts.get((run.id, "done"), 0)
             run.failed_count = counts.get((run.id, "failed"), 0)
             run.changed_count = changed.get(run, 0)
+            ended = run.known_count + run.new_count - run.waiting_count
+            run.progress = 100.0 * ended / run.total_count if run.total_count else 0.0
 
     # === Start ===#
 
@@ -90,9 +90,17 @@ class SyncRunReplay(models.Model):
         )
         if len(jobs) <= BATCH:
             run._hand_over()
+            self._look_again()
         else:
             self.env.ref("crm_sync_base.ir_cron_replay").sudo()._trigger()
         return run.sudo(False)
+
+    @api.model
+    def _look_again(self, seconds=LOOK_SECONDS):
+        """Start the scheduled action of replays in a moment."""
+        self.env.ref("crm_sync_base.ir_cron_replay").sudo()._trigger(
+            fields.Datetime.add(fields.Datetime.now(), seconds=seconds)
+        )
 
     # === Hand over ===#
 
@@ -101,30 +109,46 @@ class SyncRunReplay(models.Model):
         """Hand over the jobs of running replays until all are, or the time is up.
 
         Triggered when a replay starts; a worker that dies leaves the trigger behind, and
-        the next one goes on after the last batch that was committed.
+        the next one goes on after the last batch that was committed. As long as replays
+        are under way, it looks now and then whether they have ended.
         """
+        if self._hand_over_all():
+            self._end_finished()
+
+    def _hand_over_all(self):
+        """Hand over what is left of the running replays; return whether all of it was."""
         lost = 0
-        while run := self.search([("kind", "=", "replay"), ("state", "=", "running")], limit=1,
-                                 order="seen_count, id"):
+        while run := self.search(
+            [("kind", "=", "replay"), ("state", "=", "running"), ("to_replay", "!=", False)],
+            limit=1, order="seen_count, id",
+        ):
             try:
                 run._hand_over()
                 if not self._commit_batch(run):
-                    return
+                    return False
                 lost = 0
             except (LockError, *PG_CONCURRENCY_EXCEPTIONS_TO_RETRY):
                 self.env["sync.lane"]._rollback()
                 lost += 1
                 if lost >= RACES:
-                    self.env.ref("crm_sync_base.ir_cron_replay")._trigger(
-                        fields.Datetime.add(fields.Datetime.now(), seconds=5)
-                    )
-                    return
+                    self._look_again(seconds=5)
+                    return False
             except Exception as error:
                 # Odoo switches a scheduled action off that fails too often.
                 self.env["sync.lane"]._rollback()
                 _logger.exception("Synchronisation: replay %s failed", run.id)
                 run._end("failed", _("Stopped by an unexpected %s.", type(error).__name__))
                 self._commit_batch(run)
+        return True
+
+    def _end_finished(self):
+        """End the running replays of which no job waits any more."""
+        running = self.search([("kind", "=", "replay"), ("state", "=", "running")])
+        running.invalidate_recordset(["waiting_count"])
+        finished = running.filtered(lambda run: not run.waiting_count)
+        finished._end("done")
+        if running - finished:
+            self._look_again()
 
     def _commit_batch(self, run):
         """Commit one batch; return whether there is time for another."""
@@ -155,8 +179,6 @@ class SyncRunReplay(models.Model):
                 "known_count": self.known_count + len(batch) - len(replays),
             }
         )
-        if not rest:
-            self._end("done")
 
     def _end(self, state, message=False):
         self.write(

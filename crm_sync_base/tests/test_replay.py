@@ -230,9 +230,11 @@ class TestReplayRun(ReplayCase):
         for source in ("current", "stored"):
             for _repeat in range(2):
                 run = self.start(self.wizard(with_done=True, source=source))
+                self.assertEqual(run.state, "running")
                 self.run_lane()
+                self.env["sync.run"]._cron_replay()
                 self.assertEqual(self.everything(), before)
-                self.assertEqual(run.state, "done")
+                self.assertEqual((run.state, run.progress), ("done", 100.0))
                 self.assertEqual((run.waiting_count, run.failed_count, run.changed_count), (0, 0, 0))
 
     def test_several_jobs_of_one_record_are_one_replay(self):
@@ -259,14 +261,16 @@ class TestReplayRun(ReplayCase):
             self.assertTrue(self.env["ir.cron.trigger"].search([("cron_id", "=", cron.id)]))
             with patch.object(type(run), "_commit_batch", side_effect=[True, False]):
                 self.env["sync.run"]._cron_replay()
-            self.assertEqual((run.seen_count, round(run.progress)), (6, 86))
+            self.assertEqual((run.seen_count, run.progress), (6, 0.0))
             self.env["sync.run"]._cron_replay()
-        self.assertEqual((run.state, run.new_count, run.to_replay), ("done", 7, False))
+        self.assertEqual((run.state, run.new_count, run.to_replay), ("running", 7, False))
         replays = self.jobs(run_id=run.id)
         self.assertEqual(set(replays.mapped("priority")), {self.flow.priority + 30}, "fresh work comes first")
         self.assertEqual(set(replays.create_uid), set(run.create_uid))
         self.run_lane()
-        self.assertEqual((run.done_count, run.changed_count), (7, 0))
+        self.env["sync.run"]._cron_replay()
+        run.invalidate_recordset()
+        self.assertEqual((run.state, run.done_count, run.changed_count), ("done", 7, 0))
 
     def test_a_failed_batch_fails_the_run_and_not_the_scheduled_action(self):
         self.bring_many(4)
@@ -384,6 +388,7 @@ class TestEditAndRetry(ReplayCase):
         self.run_lane()
         self.assertEqual((retry.state, self.partner().name), ("done", "Aurora"))
         self.assertEqual((self.job.state, exception.state), ("cancelled", "resolved"))
+        self.assertIn("Name is empty", retry.original_outcome)
         [edit] = self.job.edit_ids
         self.assertEqual((edit.user_id, edit.reason, edit.retry_id), (self.operator, "Name was missing", retry))
         self.assertEqual(edit._values(), {"Name": ["", "Aurora"], "Email": ["a@aurora.example", "b@aurora.example"]})

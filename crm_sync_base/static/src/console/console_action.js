@@ -76,7 +76,7 @@ export class SyncConsole extends Component {
                 hint: figures.next_retry_at ? _t("next: %s", this.until(figures.next_retry_at)) : "",
                 filters: ["retries"],
             },
-            { key: "planned", value: figures.planned, label: _t("Planned or held back"), filters: ["planned"] },
+            { key: "planned", value: figures.planned, label: _t("Planned"), filters: ["planned"] },
             {
                 key: "failed",
                 value: figures.failed,
@@ -88,14 +88,14 @@ export class SyncConsole extends Component {
             {
                 key: "minute",
                 value: figures.minute,
-                label: _t("Done in the last minute"),
+                label: _t("Done, last minute"),
                 filters: ["done", "last_minute", "no_polls"],
             },
             {
                 key: "hour",
                 value: figures.hour,
                 more: figures.and_more,
-                label: _t("Done in the last hour"),
+                label: _t("Done, last hour"),
                 filters: ["done", "last_hour", "no_polls"],
             },
         ];
@@ -114,7 +114,7 @@ export class SyncConsole extends Component {
         if (seconds === null || seconds === undefined) {
             return "–";
         }
-        if (seconds < 1) {
+        if (seconds < 0.9995) {
             return _t("%s ms", Math.round(seconds * 1000));
         }
         return seconds < 60 ? _t("%s s", seconds.toFixed(1)) : humanDuration(seconds);

@@ -20,16 +20,20 @@ export class SyncEditPayload extends Component {
         onWillStart(async () => {
             this.state.document = await this.orm.call("sync.job", "get_editable_document", [[this.props.jobId]]);
             this.state.text = this.state.document.text;
-            this.state.all = !this.state.document.fields.some((row) => row.mapped);
+            this.state.all = !this.fields.some((row) => row.mapped);
         });
     }
 
-    get rows() {
-        return this.state.document.fields.filter((row) => this.state.all || row.mapped);
+    get fields() {
+        return this.state.document.sections.flatMap((section) => section.fields);
+    }
+
+    rows(section) {
+        return section.fields.filter((row) => this.state.all || row.mapped);
     }
 
     get hiddenCount() {
-        return this.state.document.fields.length - this.rows.length;
+        return this.state.all ? 0 : this.fields.filter((row) => !row.mapped).length;
     }
 
     value(row) {
