@@ -55,9 +55,10 @@ class TestSettings(TransactionCase):
         self.assertTrue(self.env["sync.metric.access"]._accepts(f"Bearer {token}"))
         self.assertTrue(self.env["res.config.settings"].create({}).sync_metrics_has_token)
         self.assertFalse(self.env["sync.metric.access"]._auto, "a form without a table keeps nothing")
-        shown = self.env[action["res_model"]].with_context(**action["context"]).onchange(
-            {}, [], {"token": {}}
-        )
+        administrator = new_test_user(self.env, "settings_admin", groups="base.group_system")
+        Shown = self.env[action["res_model"]].with_user(administrator).with_context(**action["context"])
+        Shown.get_views([(False, "form")])
+        shown = Shown.onchange({}, [], {"token": {}})
         self.assertEqual(shown["value"]["token"], token)
 
     def test_only_administrators(self):
