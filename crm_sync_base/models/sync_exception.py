@@ -86,6 +86,7 @@ class SyncException(models.Model):
     first_seen = fields.Datetime(readonly=True)
     last_seen = fields.Datetime(readonly=True)
     deadline = fields.Datetime(string="Due", readonly=True, tracking=True)
+    clock = fields.Char(compute="_compute_clock")
     is_late = fields.Boolean(compute="_compute_is_late", search="_search_is_late")
     color = fields.Integer(compute="_compute_is_late")
     snooze_until = fields.Datetime(string="Asleep Until", readonly=True, tracking=True)
@@ -281,6 +282,35 @@ class SyncException(models.Model):
             exception.is_late = bool(late)
             exception.is_snoozed = bool(is_open and exception.snooze_until)
             exception.color = 1 if late else 0
+
+    @api.depends("deadline", "state", "snooze_until", "last_seen")
+    def _compute_clock(self):
+        """When it was seen last, and how much time is left, as one says it."""
+        now = fields.Datetime.now()
+        for exception in self:
+            seen = exception.last_seen and _("Seen %s ago", self._span(now - exception.last_seen))
+            exception.clock = " · ".join(filter(None, [seen, exception._time_left(now)]))
+
+    def _time_left(self, now):
+        if self.state not in OPEN:
+            return ""
+        if self.snooze_until:
+            return _("wakes in %s", self._span(self.snooze_until - now))
+        if not self.deadline:
+            return ""
+        if self.deadline < now:
+            return _("overdue for %s", self._span(now - self.deadline))
+        return _("due in %s", self._span(self.deadline - now))
+
+    @api.model
+    def _span(self, delta):
+        """Return a span of time in its largest unit, rounded."""
+        minutes = max(int(delta.total_seconds() // 60), 1)
+        if minutes < 60:
+            return _("%s min", minutes)
+        if minutes < 48 * 60:
+            return _("%s h", round(minutes / 60))
+        return _("%s days", round(minutes / 1440))
 
     def _search_is_late(self, operator, value):
         if operator != "in":

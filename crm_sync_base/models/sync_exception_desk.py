@@ -1,5 +1,6 @@
 import logging
 from datetime import timedelta
+from textwrap import shorten
 
 import psycopg2
 from odoo import SUPERUSER_ID, _, api, fields, models, modules
@@ -281,9 +282,10 @@ class SyncExceptionDesk(models.Model):
         """Return what a card says of a failed job."""
         details = job.error_details or {}
         message = job.error_message or job.name
+        problems = details.get("problems") or []
         return {
-            "name": message,
-            "message": "\n".join(details.get("problems") or ()) or message,
+            "name": _cause(message, job.subject, problems),
+            "message": "\n".join(problems) or message,
             "hint": job.error_hint,
             "subject": job.subject or job.name,
             "first_seen": job.done_at and job.done_at.replace(microsecond=0),
@@ -322,7 +324,7 @@ class SyncExceptionDesk(models.Model):
             heir = card._heir()
             if heir:
                 card._close(
-                    "resolved", "moved", _("Something else is in the way now: %s", heir.name)
+                    "resolved", "moved", _("Something else is in the way now: %s", shorten(heir.name, 90))
                 )
             else:
                 card._resolve_by_itself(_("every record went through since."))
@@ -466,3 +468,14 @@ class SyncExceptionDesk(models.Model):
             and (not self.company_id or self.company_id in user.company_ids)
         )
         return managers.sorted("id")[:1] or self.env.user
+
+
+def _cause(message, subject, problems):
+    """Return a cause without the one record at which it was seen.
+
+    The card stands for every record that has it, and names one of them by itself.
+    """
+    if not subject or not message.startswith(f"{subject}: "):
+        return message
+    text = "; ".join(problems) or message[len(subject) + 2 :]
+    return text[:1].upper() + text[1:]

@@ -25,6 +25,9 @@ class SyncExceptionFix(models.Model):
     res_id = fields.Many2oneReference(string="Record", model_field="model", readonly=True)
     name = fields.Char(string="What Is Missing", compute="_compute_name")
     is_done = fields.Boolean(string="Done", compute="_compute_is_done")
+    status = fields.Selection(
+        [("missing", "Missing"), ("done", "Done")], compute="_compute_is_done"
+    )
 
     @api.model
     def _selection_kind(self):
@@ -71,6 +74,7 @@ class SyncExceptionFix(models.Model):
     def _compute_is_done(self):
         for fix in self:
             fix.is_done = fix._check_done()
+            fix.status = "done" if fix.is_done else "missing"
 
     def _check_done(self):
         """Return whether what was missing is there now, as far as that can be seen."""

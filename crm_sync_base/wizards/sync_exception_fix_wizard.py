@@ -14,9 +14,17 @@ class SyncExceptionFixWizard(models.TransientModel):
     subject = fields.Char(related="exception_id.subject")
     job_count = fields.Integer(related="exception_id.job_count")
     line_ids = fields.One2many("sync.exception.fix.wizard.line", "wizard_id", string="Values")
+    has_records = fields.Boolean(compute="_compute_has")
+    has_values = fields.Boolean(compute="_compute_has")
     left_ids = fields.Many2many(
         "sync.exception.fix", compute="_compute_left_ids", string="Still Missing Afterwards"
     )
+
+    @api.depends("line_ids.model")
+    def _compute_has(self):
+        for wizard in self:
+            wizard.has_records = any(line.model for line in wizard.line_ids)
+            wizard.has_values = any(not line.model for line in wizard.line_ids)
 
     @api.depends("exception_id", "line_ids")
     def _compute_left_ids(self):

@@ -20,10 +20,11 @@ class SyncExceptionFixWizardLine(models.TransientModel):
     model = fields.Char(related="fix_id.model", store=True)
     remote_value = fields.Char(string="At the Source")
     is_outbound = fields.Boolean(compute="_compute_is_outbound")
-    odoo_value = fields.Char(string="In Odoo")
-    res_id = fields.Many2oneReference(string="Record in Odoo", model_field="model")
+    odoo_value = fields.Char(string="Value in Odoo")
+    res_id = fields.Many2oneReference(string="In Odoo", model_field="model")
     choices = fields.Json(compute="_compute_choices")
     defaults = fields.Json(compute="_compute_choices")
+    can_create = fields.Boolean(compute="_compute_choices")
 
     @api.depends("kind")
     def _compute_is_outbound(self):
@@ -35,6 +36,7 @@ class SyncExceptionFixWizardLine(models.TransientModel):
         for line in self:
             line.choices = line.fix_id._choice_domain()
             line.defaults = line.fix_id._choice_defaults()
+            line.can_create = line.model in self.env and self.env[line.model].has_access("create")
 
     @api.model
     def _vals_of(self, fix):
