@@ -164,7 +164,16 @@ class SyncEndpoint(models.Model):
         now = clock.now()
         for endpoint in self:
             endpoint.condition = endpoint._condition(now)
-            endpoint.condition_text = texts[endpoint.condition]
+            endpoint.condition_text = texts[endpoint.condition] % {
+                "who": endpoint.override_user_id.name or "",
+                "why": endpoint.override_reason or "",
+                "seconds": round(endpoint._seconds_left(now)),
+            }
+
+    def _seconds_left(self, now):
+        """Return for how long an open breaker, or a provider's silence, lasts."""
+        moment = self.until if self.state == "open" else self.resume_at
+        return max((moment - now).total_seconds(), 0.0) if moment else 0.0
 
     def _condition(self, now):
         """Return the one thing to know of an endpoint."""
@@ -183,14 +192,15 @@ class SyncEndpoint(models.Model):
 
     @api.model
     def _condition_texts(self):
+        """Return `{condition: sentence}`; with who, why and seconds to be filled in."""
         return {
             "fine": _("Calls pass."),
-            "held_open": _("Somebody stopped all calls; jobs wait until it is lifted."),
-            "held_closed": _("Calls pass, whatever happens, until it is lifted."),
-            "open": _("It failed too often; jobs wait, it is tried again by itself."),
+            "held_open": _("Stopped by %(who)s: %(why)s. Jobs wait until it is lifted."),
+            "held_closed": _("Calls pass, whatever happens, by %(who)s: %(why)s."),
+            "open": _("It failed too often; jobs wait. Tried again in %(seconds)s s."),
             "half_open": _("A few calls are let through; if they are answered, all others follow."),
             "draining": _("It is back; what has waited starts bit by bit."),
-            "silent": _("The provider asked for silence; jobs wait until it is over."),
+            "silent": _("The provider asked for silence; jobs wait for %(seconds)s s more."),
             "spent": _("The calls that the provider allows are used up; jobs wait."),
             "reserve": _("What is left is kept for urgent jobs; the others wait."),
         }
