@@ -8,6 +8,7 @@ import shutil
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -72,9 +73,9 @@ class Run:
         say(f"→ {name}: {(SCENARIOS[name].__doc__ or '').splitlines()[0]}")
         try:
             self.reports.append(SCENARIOS[name](world, self.records))
-        except (AssertionError, Failure) as problem:
-            self.reports.append(Report(name, problem=str(problem)))
-            say(str(problem))
+        except Exception as problem:
+            self.reports.append(Report(name, problem=str(problem) or type(problem).__name__))
+            say(str(problem) if isinstance(problem, AssertionError | Failure) else traceback.format_exc())
             return False
         return True
 

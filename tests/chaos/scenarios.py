@@ -166,7 +166,7 @@ def disk_full(world: World, report: Report, records: int) -> None:
 @scenario
 def pool_exhausted(world: World, report: Report, records: int) -> None:
     """More webhooks at a time than there are database connections."""
-    world.server.use([*world.arguments, "--db_maxconn=6"])
+    world.server.use([*world.arguments, "--db_maxconn=10"])
     try:
         world.begin()
         player = world.play(records, per_second=500)
@@ -240,7 +240,7 @@ def poison(world: World, report: Report, records: int) -> None:
     others = "SELECT count(*) FROM sync_job WHERE crashes >= 3 AND external_id <> %s"
     assert world.sql(others, [made["Id"]]) == [(0,)], "records that are not poisonous were parked, too"
     # Healed, a person presses retry, and the record arrives as if nothing had been.
-    world.server.rpc("sync.job", "action_retry", world.server.rpc(
+    world.rpc("sync.job", "action_retry", world.rpc(
         "sync.job", "search", [("external_id", "=", made["Id"]), ("state", "=", "failed")]))
     _finish(world, report, player, _HTTP_CUT, DATABASE_GONE)
 

@@ -16,9 +16,10 @@ from typing import Any
 import psycopg2
 
 from cli import database, odoo
-from cli.console import Failure, say, step
+from cli.console import say, step
 from cli.demo_setup import Setup
 from cli.environment import Environment
+from cli.rpc import OdooError
 from tests.support.cluster import Cluster
 from tests.support.servers import OdooServer, Sandbox
 from tests.support.waiting import wait_for
@@ -217,6 +218,26 @@ class World:
         """Return all that is not as it must be."""
         return check(*self.snapshot(), allowed)
 
+    def rpc(self, model: str, method: str, *arguments: Any) -> Any:
+        """Call a public method of Odoo's, again and again while it is being broken.
+
+        :raise AssertionError: when it did not work within a minute
+        """
+        answers: list[Any] = []
+
+        def ask() -> bool:
+            if not self.server.is_alive:
+                self.server.restart()
+            try:
+                answers.append(self.server.rpc(model, method, *arguments))
+            except (OSError, OdooError) as problem:
+                say(f"    {model}.{method}: {problem}")
+                return False
+            return True
+
+        wait_for(ask, f"{model}.{method} to be answered", RECOVERY_SECONDS, every=1.0)
+        return answers[0]
+
     # -- work ---------------------------------------------------------------
 
     def play(self, records: int, per_second: float = 25.0, label: str = "") -> Player:
@@ -227,7 +248,7 @@ class World:
 
     def poll(self) -> None:
         """Let every flow look for changes now, as it does at intervals."""
-        self.server.rpc("sync.flow", "action_poll_now", self.server.rpc("sync.flow", "search", [("poll", "=", True)]))
+        self.rpc("sync.flow", "action_poll_now", self.rpc("sync.flow", "search", [("poll", "=", True)]))
 
     # -- faults -------------------------------------------------------------
 
@@ -298,21 +319,8 @@ class World:
         self.sql("UPDATE ir_cron SET active = false WHERE id IN (SELECT cron_id FROM sync_lane)")
 
     def set_parameter(self, name: str, value: str) -> None:
-        """Set a system parameter of Odoo, as long as it takes to have it set."""
-
-        def done() -> bool:
-            if not self.server.is_alive:
-                self.server.restart()
-            self.server.rpc("ir.config_parameter", "set_param", name, value)
-            return True
-
-        def ask() -> bool:
-            try:
-                return done()
-            except OSError:
-                return False
-
-        wait_for(ask, f"{name} to be set", RECOVERY_SECONDS)
+        """Set a system parameter of Odoo."""
+        self.rpc("ir.config_parameter", "set_param", name, value)
 
     # -- afterwards ---------------------------------------------------------
 
@@ -418,7 +426,7 @@ class World:
         self.begin()
         try:
             yield report
-        except (AssertionError, Failure) as problem:
+        except Exception as problem:
             report.problem = str(problem)
             raise
         finally:
