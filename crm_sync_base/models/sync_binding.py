@@ -226,6 +226,31 @@ class SyncBinding(models.Model):
         if len(bound) < len(rows):
             raise Transient(_("Another job was faster; trying again."))
 
+    @api.model
+    def _told_many(self, rows):
+        """Remember what the provider was told (one query).
+
+        :param rows: `[(binding id, fingerprint)]`.
+        """
+        if not rows:
+            return
+        now = fields.Datetime.now()
+        self.flush_model()
+        self.env.cr.execute_values(
+            """
+            UPDATE sync_binding b
+               SET fingerprint_out = v.fingerprint, synced_at = v.now, write_uid = v.uid, write_date = v.now
+              FROM (VALUES %s) AS v (id, fingerprint, now, uid)
+             WHERE b.id = v.id
+            """,
+            [(*row, now, self.env.uid) for row in rows],
+            template="(%s, %s, %s::timestamp, %s)",
+            page_size=1000,
+        )
+        self.browse([row[0] for row in rows]).invalidate_recordset(
+            ["fingerprint_out", "synced_at", "write_uid", "write_date"], flush=False
+        )
+
     def action_open_record(self):
         """Open the Odoo record."""
         self.ensure_one()

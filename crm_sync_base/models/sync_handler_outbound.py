@@ -32,10 +32,14 @@ class SyncHandlerOutbound(models.AbstractModel):
         # The intent and its key must survive whatever happens during the call.
         self.env["sync.lane"]._commit()
         results = self._call(flow, jobs, list(writes.values()))
-        for job in jobs:
-            if job.id in writes:
-                outcome = self._finish(flow, job, writes[job.id], results.get(job.id))
-                outcomes[job.id] = self._look_again(flow, job, outcome) if job in repeated else outcome
+        called = jobs.filtered(lambda job: job.id in writes)
+        intents = {job.id: job.intent for job in called}
+        for job in called:
+            outcomes[job.id] = self._finish(flow, job, writes[job.id], results.get(job.id))
+        written = called.filtered(lambda job: not outcomes[job.id].error)
+        self._remember(flow, [(job, intents[job.id], results[job.id]) for job in written])
+        for job in called & repeated:
+            outcomes[job.id] = self._look_again(flow, job, outcomes[job.id])
         return outcomes
 
     # === Calls whose outcome is not known ===#
@@ -308,41 +312,52 @@ class SyncHandlerOutbound(models.AbstractModel):
         return self._succeed(flow, job, write, result)
 
     def _succeed(self, flow, job, write, result):
-        """Keep binding and change of a write that took effect."""
-        intent = job.intent
-        record = self.env[flow.model].browse(job.res_id)
-        Binding = self.env["sync.binding"]
-        binding = Binding._for_records(flow.connection_id, flow.remote_object, record).get(record.id)
-        if binding:
-            binding.write(
-                {"fingerprint_out": intent["fingerprint"], "synced_at": fields.Datetime.now()}
-            )
-        else:
-            Binding._bind_many(
-                [
-                    {
-                        "connection": flow.connection_id,
-                        "remote_object": flow.remote_object,
-                        "external_id": result.external_id,
-                        "model": flow.model,
-                        "res_id": record.id,
-                        "fingerprint_out": intent["fingerprint"],
-                        "correlation_id": job.correlation_id,
-                    }
-                ]
-            )
-        self._change(flow, job, record, intent, result.external_id or intent["external_id"], "applied")
+        """Return the outcome of a write that took effect; `_remember` keeps the rest."""
         job.intent = False
         return Outcome(
-            summary=_("Created at the provider") if not binding else _("Updated at the provider"),
-            res_model=record._name,
-            res_id=record.id,
+            summary=_("Updated at the provider") if write.external_id else _("Created at the provider"),
+            res_model=flow.model,
+            res_id=job.res_id,
             mapping_id=flow.mapping_id.id or None,
         )
 
+    def _remember(self, flow, written):
+        """Keep bindings and changes of the writes that took effect; a query for each kind.
+
+        :param written: `[(job, intent, WriteResult)]`.
+        """
+        records = self.env[flow.model].browse([job.res_id for job, _intent, _result in written])
+        Binding = self.env["sync.binding"]
+        bindings = Binding._for_records(flow.connection_id, flow.remote_object, records)
+        told, new, changes = [], [], []
+        for record, (job, intent, result) in zip(records, written):
+            binding = bindings.get(record.id)
+            if binding:
+                told.append((binding.id, intent["fingerprint"]))
+            else:
+                new.append(self._new_binding(flow, job, intent, result))
+            external_id = result.external_id or intent["external_id"]
+            changes.append(self._change(flow, job, record, intent, external_id, "applied"))
+        Binding._told_many(told)
+        Binding._bind_many(new)
+        self.env["sync.change"]._record_many(changes)
+
+    def _new_binding(self, flow, job, intent, result):
+        return {
+            "connection": flow.connection_id,
+            "remote_object": flow.remote_object,
+            "external_id": result.external_id,
+            "model": flow.model,
+            "res_id": job.res_id,
+            "fingerprint_out": intent["fingerprint"],
+            "correlation_id": job.correlation_id,
+        }
+
     def _record_plan(self, flow, job, record, intent):
         """Dry run: store what would be written, call nobody."""
-        self._change(flow, job, record, intent, intent["external_id"], "planned")
+        self.env["sync.change"]._record_many(
+            [self._change(flow, job, record, intent, intent["external_id"], "planned")]
+        )
         return Outcome(
             summary=_("Dry run: would be written to the provider"),
             res_model=record._name,
@@ -350,20 +365,18 @@ class SyncHandlerOutbound(models.AbstractModel):
         )
 
     def _change(self, flow, job, record, intent, external_id, verdict):
-        self.env["sync.change"]._record_many(
-            [
-                {
-                    "job": job,
-                    "mapping_id": flow.mapping_id.id or None,
-                    "direction": "outbound",
-                    "operation": "update" if intent["external_id"] else "create",
-                    "verdict": verdict,
-                    "model": record._name,
-                    "res_id": record.id,
-                    "record_name": record.display_name,
-                    "remote_object": flow.remote_object,
-                    "external_id": external_id,
-                    "values": {path: [None, value] for path, value in intent["values"].items()},
-                }
-            ]
-        )
+        """Return the row of the change ledger."""
+        return {
+            "job": job,
+            "flow": flow,
+            "mapping_id": flow.mapping_id.id or None,
+            "direction": "outbound",
+            "operation": "update" if intent["external_id"] else "create",
+            "verdict": verdict,
+            "model": record._name,
+            "res_id": record.id,
+            "record_name": record.display_name,
+            "remote_object": flow.remote_object,
+            "external_id": external_id,
+            "values": {path: [None, value] for path, value in intent["values"].items()},
+        }

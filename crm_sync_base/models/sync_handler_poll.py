@@ -8,7 +8,7 @@ from ..lib.outcome import Outcome
 from ..lib.priorities import BULK
 
 SMALL_POLL = 50  # up to so many new records get a job each, more get page jobs
-POLL_SECONDS = 20  # a longer poll goes on in a next job, so that others get their turn
+POLL_SECONDS = 2  # a longer poll goes on in a next job, so that others get their turn
 
 
 class SyncHandlerPoll(models.AbstractModel):

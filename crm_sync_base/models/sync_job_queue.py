@@ -180,7 +180,7 @@ class SyncJobQueue(models.Model):
             flow_id=flow_id,
             kind=kind,
             suspect=suspect,
-            limit=1 if suspect or kind in ALONE else batch_size,
+            limit=1 if suspect or kind in ALONE else self._claim_size(flow_id, kind, batch_size),
         )
         self.env.cr.execute(self._SQL_CANDIDATES, terms, log_exceptions=False)
         first_of_lane = {}
@@ -199,6 +199,13 @@ class SyncJobQueue(models.Model):
             )
             jobs.invalidate_recordset()
         return jobs
+
+    def _claim_size(self, flow_id, kind, batch_size):
+        """Return how many jobs to claim: of writes, as many as fill the provider's calls."""
+        if kind != "push":
+            return batch_size
+        size = self.env["sync.flow"].browse(flow_id)._remote().write_batch
+        return max(batch_size // size, 1) * size
 
     # The flows whose jobs may run now.
     _SQL_OPEN_FLOWS = """
