@@ -3,10 +3,10 @@ from . import test_lib_planner
 from . import test_lib_values
 from . import test_lib_coalescer
 from . import test_lib_saga
-from . import test_exception_desk
 from . import test_lib_correlation
 from . import test_exception_desk
 from . import test_exception_race
+from . import test_exception_access
 from . import test_engine_inbound
 from . import test_engine_outbound
 from . import test_engine_queue
