@@ -174,6 +174,12 @@ class Story(RuleBasedStateMachine):
         """A worker of the scheduler looks for work."""
         self.world.worker()
 
+    @precondition(lambda self: self.world.has_runner)
+    @rule(lives=st.booleans())
+    def runner_comes_or_goes(self, lives):
+        """The job queue's runner ends or begins; the scheduler takes over, or hands over."""
+        self.world.runner_lives = lives
+
     @precondition(lambda self: self.stage.standing())
     @rule(pick=picks, steps=st.integers(1, 6))
     def someone_goes_on(self, pick, steps):
@@ -254,6 +260,7 @@ class Story(RuleBasedStateMachine):
         self.stage.run_through()
         self._reap()
         self.remote.faults.clear()
+        self.world.runner_lives = True
         self._do(self._heal)
         self._work_off()
         self._judge_rest(complete=not self.remote.gaps)
@@ -288,8 +295,7 @@ class Story(RuleBasedStateMachine):
     def _look(self):
         while self.remote.deliveries:
             self.world.deliver(self.remote.deliveries.pop(), stops=False)
-        self.world.worker()
-        self.stage.run_through()
+        self.world.look()
         self.nothing_is_wrong()
 
     def _due(self):

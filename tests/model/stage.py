@@ -14,7 +14,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from unittest.mock import patch
 
 import psycopg2
@@ -134,6 +134,10 @@ class Stage:
         self.clear()
         self._hooks.close()
         self._monitor.close()
+
+    def enter_hook(self, hook: AbstractContextManager) -> None:
+        """Keep a context manager open until the stage is left."""
+        self._hooks.enter_context(hook)
 
     def query(self, statement: str, params: Iterable = ()) -> list[tuple]:
         """Return what is committed, as rows."""

@@ -9,15 +9,20 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import __version__, reproduce_failure
 from hypothesis.stateful import run_state_machine_as_test
 
 from . import profiles
 
 
-def test_nothing_lost_nothing_twice_nothing_stuck(world):
+@pytest.mark.timeout(600 if profiles.name() == "ci" else 0)
+@pytest.mark.parametrize("runner", ["world", "queue_world"])
+def test_nothing_lost_nothing_twice_nothing_stuck(request, runner):
     """Whatever happens in whatever order, in the end both sides are equal and the way there was clean."""
     from .machine import Story
+
+    world = request.getfixturevalue(runner)
 
     def story():
         return Story(world)

@@ -23,6 +23,7 @@ NAMES = (
 )
 
 
+@pytest.mark.timeout(0)
 @pytest.mark.skipif(profiles.name() != "long", reason="takes minutes each: HYPOTHESIS_PROFILE=long")
 @pytest.mark.parametrize("name", NAMES)
 def test_a_broken_engine_is_found(world, name):

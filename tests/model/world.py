@@ -19,6 +19,7 @@ from odoo.modules.registry import Registry
 from odoo.orm.model_classes import add_to_registry
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 from odoo.sql_db import connection_info_for
+from odoo.tools import config
 
 from .connector import PROVIDER, Door, build_connector
 from .reference import Binding, Facts, Job, Partner
@@ -88,10 +89,15 @@ class World:
     :param database: expendable; holds `crm_sync_base`.
     """
 
+    has_runner = False  #: of a job queue
+    runner_lives = True
+    _sweep_more = ""
+    _timed_tables: tuple[str, ...] = ()
+
     def __init__(self, database: str):
         os.environ.setdefault("CRM_SYNC_KEY", Fernet.generate_key().decode())
         self.database = database
-        self.registry = Registry(database)
+        self.registry = self._load(database)
         add_to_registry(self.registry, build_connector())
         field = self.registry["sync.connection"]._fields["provider"]
         field.selection = [*(field.selection or []), (PROVIDER, "Model")]
@@ -102,6 +108,16 @@ class World:
         self._wanted: dict[Coalescer, str] = {}
         self._numbers = itertools.count(1)
         self.stage: Stage
+
+    @staticmethod
+    def _load(database: str) -> Registry:
+        """Return the database's registry; pytest-odoo's flag would have Odoo collect its own tests."""
+        flag = config["test_enable"]
+        config["test_enable"] = False
+        try:
+            return Registry(database)
+        finally:
+            config["test_enable"] = flag
 
     def _furnish(self, env) -> None:
         """Connect the provider and create its flows."""
@@ -153,7 +169,8 @@ class World:
         self.stage = Stage(connection_info_for(self.database)[1])
         self.stage.__enter__()
         # Only triggers start a scheduled action here: their interval must not be needed.
-        self.stage.query(_SWEEP.format(partner=self._partner, tag=self._tag, crons=f"ARRAY{self._crons}"))
+        sweep = _SWEEP.format(partner=self._partner, tag=self._tag, crons=f"ARRAY{self._crons}")
+        self.stage.query(self._sweep_more + sweep)
         for target, name, replacement in (
             # What processes do in the background they do here when they are told to.
             (Coalescer, "request", lambda coalescer, key: self._wanted.update({coalescer: key})),
@@ -161,7 +178,7 @@ class World:
             (worker, "identity", lambda: getattr(here(), "name", "director")),
             (worker, "lives", lambda name: any(actor.name == name for actor in self.stage.actors)),
         ):
-            self.stage._hooks.enter_context(patch.object(target, name, replacement))
+            self.stage.enter_hook(patch.object(target, name, replacement))
         return self.stage
 
     def close(self) -> None:
@@ -216,18 +233,28 @@ class World:
             SELECT c.table_name, c.column_name
               FROM information_schema.columns c
               JOIN information_schema.tables t USING (table_schema, table_name)
-             WHERE c.table_schema = 'public' AND t.table_type = 'BASE TABLE' AND c.data_type LIKE 'timestamp%'
-               AND (c.table_name LIKE 'sync\\_%' OR c.table_name IN ('ir_cron', 'ir_cron_trigger'))
-               AND c.column_name NOT IN ('create_date', 'write_date') AND c.table_name NOT LIKE 'sync\\_metric%'
+             WHERE c.table_schema = 'public' AND t.table_type = 'BASE TABLE' AND c.data_type LIKE 'timestamp%%'
+               AND (c.table_name LIKE 'sync\\_%%' OR c.table_name = ANY(%s))
+               AND c.column_name NOT IN ('create_date', 'write_date') AND c.table_name NOT LIKE 'sync\\_metric%%'
              ORDER BY 1, 2
-            """
+            """,
+            [["ir_cron", "ir_cron_trigger", *self._timed_tables]],
         )
 
     # === Actors ===#
 
     def worker(self) -> Actor:
+        """Have a worker look for work."""
+        return self.worker_of_scheduler()
+
+    def worker_of_scheduler(self) -> Actor:
         """Have a worker of Odoo's scheduler look for work, as its process does."""
         return self.stage.enter(f"worker-{next(self._numbers)}", lambda: IrCron._process_jobs(self.database))
+
+    def look(self) -> None:
+        """Have a worker do all that is ready, with nobody else on the stage."""
+        self.worker_of_scheduler()
+        self.stage.run_through()
 
     def deliver(self, delivery: Delivery, stops: bool) -> Actor:
         """Have a webhook delivered."""
