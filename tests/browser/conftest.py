@@ -30,11 +30,11 @@ def _id(server, xmlid: str) -> int:
 
 
 @pytest.fixture
-def login(server, browser_path, tmp_path):
-    """Return a function that logs a user in, each in a browser of their own."""
+def login_to(browser_path, tmp_path):
+    """Return a function that logs a user in to a server, each in a browser of their own."""
     browsers = []
 
-    def log_in(name: str) -> WebClient:
+    def log_in(server, name: str) -> WebClient:
         browser = Chromium(browser_path, tmp_path / name)
         page = browser.__enter__()
         browsers.append(browser)
@@ -44,3 +44,9 @@ def login(server, browser_path, tmp_path):
     yield log_in
     for browser in browsers:
         browser.__exit__()
+
+
+@pytest.fixture
+def login(server, login_to):
+    """Return a function that logs a user in to the server with full ledgers."""
+    return lambda name: login_to(server, name)
