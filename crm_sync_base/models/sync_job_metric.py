@@ -55,6 +55,7 @@ class SyncJobMetric(models.Model):
 
     @api.model
     def _sql_count_ended(self, minutes):
+        # Sums are rounded to the clock's tick: in another order they would differ by less.
         def place(column):
             # What is longer than a bound by less than a clock's tick equals it.
             return SQL(
@@ -99,9 +100,9 @@ class SyncJobMetric(models.Model):
                    sum(GREATEST(attempts - 1, 0)) AS retried,
                    sum(crashes) AS crashed,
                    sum(coalesced) AS coalesced,
-                   sum(wait) AS wait_seconds,
-                   sum(run) AS run_seconds,
-                   sum(total) AS total_seconds
+                   round(sum(wait)::numeric, 6) AS wait_seconds,
+                   round(sum(run)::numeric, 6) AS run_seconds,
+                   round(sum(total)::numeric, 6) AS total_seconds
               FROM placed
              GROUP BY minute, connection_id, flow_id, kind, error_code,
                       GROUPING SETS ((), (wait_place), (run_place), (total_place))

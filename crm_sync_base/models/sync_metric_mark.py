@@ -1,11 +1,13 @@
 from datetime import timedelta
 
-from odoo import api, fields, models
+from odoo import api, fields, models, modules
 
 from ..lib import clock
 
 MARKS = "sync_metric_marks"
 SETTLE_SECONDS = 30  # a run so close may begin before the present transaction is committed
+
+_armed = {}  # database → the latest minute for which this process has committed a trigger
 
 
 class SyncMetricMark(models.Model):
@@ -50,14 +52,17 @@ class SyncMetricMark(models.Model):
         """Have the marks counted at the beginning of the next minute.
 
         Nothing is locked and nothing but the future is read: no business transaction
-        ever waits or fails because of it.
+        ever waits or fails because of it. A process that has committed a trigger of that
+        minute knows that it is there.
         """
-        cron = self.env.ref("crm_sync_base.ir_cron_roll_up", raise_if_not_found=False)
-        if not cron:
-            return
         now = clock.now()
         soon = now + timedelta(seconds=SETTLE_SECONDS)
         due = soon.replace(second=0, microsecond=0) + timedelta(minutes=1)
+        dbname = self.env.cr.dbname
+        # Cached, unlike the cron's record.
+        cron_id = self.env["ir.model.data"]._xmlid_to_res_id("crm_sync_base.ir_cron_roll_up")
+        if not cron_id or _armed.get(dbname) == due:
+            return
         self.env.cr.execute(
             """
             INSERT INTO ir_cron_trigger (cron_id, call_at)
@@ -65,8 +70,10 @@ class SyncMetricMark(models.Model):
              WHERE NOT EXISTS (SELECT 1 FROM ir_cron_trigger
                                 WHERE cron_id = %(cron)s AND call_at BETWEEN %(soon)s AND %(due)s)
             """,
-            {"cron": cron.id, "soon": soon, "due": due},
+            {"cron": cron_id, "soon": soon, "due": due},
         )
+        if not modules.module.current_test:
+            self.env.cr.postcommit.add(lambda: _armed.update({dbname: due}))
 
     @api.model
     def _mark_everything(self):
