@@ -12,6 +12,7 @@ LEDGERS = {
 JOBS = {"menu_sync_jobs", "menu_sync_console", "menu_sync_job_edit"}
 WORK = DESK | LEDGERS | JOBS | {
     "menu_sync_flow", "menu_sync_connection", "menu_sync_configuration", "menu_sync_value_map", "menu_sync_hold",
+    "menu_sync_endpoint",
 }
 ALL = WORK | {"menu_sync_mapping", "menu_sync_exception_sla", "menu_sync_lane"}
 REPLAY = {"menu_sync_replay"}
@@ -20,7 +21,7 @@ MENUS = {"user": DESK, "approver": DESK, "operator": WORK | REPLAY, "manager": A
 ACTIONS = [
     "connection", "flow", "exception", "job", "event", "change", "binding", "run", "value_map", "mapping", "lane",
     "saga", "job_edit",
-    "metric",
+    "metric", "endpoint",
 ]
 
 
