@@ -314,7 +314,7 @@ class SyncJobQueue(models.Model):
         crashed = orphans.filtered(lambda job: not worker.lives(job.worker))
         for job in crashed:
             job.crashes += 1
-        parked = crashed.filtered(lambda job: job.crashes >= MAX_CRASHES)
+        parked = crashed.filtered(lambda job: job.crashes >= MAX_CRASHES) | crashed._parked_before()
         (orphans - parked)._release()
         for job in parked:
             job._fail(
@@ -324,6 +324,22 @@ class SyncJobQueue(models.Model):
                 )
             )
         return len(orphans)
+
+    def _parked_before(self):
+        """Return the jobs whose work was parked before for killing its worker.
+
+        News of such a record, which every poll may bring, has one try and not three
+        workers more; a person's retry has them.
+        """
+        killers = self.search(
+            [
+                ("idempotency_key", "in", self.mapped("idempotency_key")),
+                ("state", "=", "failed"),
+                ("error_code", "=", WorkerKilled.code),
+            ]
+        )
+        known = set(killers.mapped("idempotency_key"))
+        return self.filtered(lambda job: not job.replay_of_id and job.idempotency_key in known)
 
     def _release(self, delay=0.0):
         """Give claimed jobs back; the attempt counts."""

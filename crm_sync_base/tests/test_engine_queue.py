@@ -152,6 +152,17 @@ class TestEngineQueue(SyncCase):
         self.assertEqual((job.state, job.error_code), ("failed", "worker_killed"))
         self.assertEqual(job.exception_id.state, "new")
 
+    def test_news_of_a_record_that_was_parked_has_one_try_and_a_retry_three(self):
+        parked = self.enqueue(self.spec("poison"))
+        for _crash in range(3):
+            self.crash()
+        news = self.enqueue(self.spec("poison"))
+        self.crash()
+        self.assertEqual((news.state, news.crashes), ("failed", 1))
+        retry = self.enqueue(self.spec("poison", replay_of_id=parked.id))
+        self.crash()
+        self.assertEqual((retry.state, retry.crashes), ("pending", 1))
+
     def test_a_lost_connection_is_no_crash(self):
         job = self.enqueue(self.spec("a"))
         for _loss in range(5):
