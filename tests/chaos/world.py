@@ -406,11 +406,12 @@ class World:
                  if not any(pattern.search(entry) for pattern in patterns)]
         assert not wrong, f"{len(wrong)} errors in Odoo's log:\n" + "\n".join(entry[-1500:] for entry in wrong[:3])
 
-    @staticmethod
-    def _patiently(condition: Callable[[], bool], what: str, seconds: float, every: float = 0.2) -> None:
-        """Wait for a condition that may fail while the database is away."""
+    def _patiently(self, condition: Callable[[], bool], what: str, seconds: float, every: float = 0.2) -> None:
+        """Wait for a condition that may fail while the database is away; a dead server is started."""
 
         def ask() -> bool:
+            if not self.server.is_alive:
+                self.server.restart()
             try:
                 return condition()
             except (psycopg2.OperationalError, psycopg2.InterfaceError):
