@@ -92,6 +92,8 @@ class TestStripeSaga(StripeCase):
         self.assertIn("refunds the charge", charge.compensation)
 
     def test_a_declined_charge_needs_a_person_and_joins_once(self):
+        self.assertTrue(self.charges_flow.is_story_step)
+        self.deals_flow.on_step_failure = "undo"  # is for its own steps
         self.cards("declined")
         order = self.won()
         saga = self.saga(order)
@@ -123,14 +125,14 @@ class TestStripeSaga(StripeCase):
     def test_what_was_not_collected_needs_nobody(self):
         """The posted invoice does."""
         self.cards("declined")
-        self.deals_flow.on_step_failure = "undo"
+        self.charges_flow.on_step_failure = "undo"
         order = self.won()
         self.run_due()
         self.assertEqual(self.states(order), ["kept", "done", "person", "failed"])
 
     def test_a_charge_of_which_nobody_knows_is_a_persons(self):
         self.charges_flow.max_attempts = 1
-        self.deals_flow.on_step_failure = "undo"
+        self.charges_flow.on_step_failure = "undo"
         # The reads before it work; the charge itself gets no answer.
         self.fault("drop_after", path_regex="/v1/payment_intents$", method="POST", times=50)
         order = self.won()

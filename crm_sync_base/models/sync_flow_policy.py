@@ -1,4 +1,4 @@
-from odoo import fields, models
+from odoo import api, fields, models
 
 #: errors that the person who runs the systems must deal with; all others are for the
 #: one who knows the business
@@ -30,6 +30,16 @@ class SyncFlowPolicy(models.Model):
         "Undo: the steps before it are taken back, the last one first; "
         "what cannot be taken back by itself is given to a person.",
     )
+
+    is_story_step = fields.Boolean(
+        compute="_compute_is_story_step", help="What it does is a step of the record's story."
+    )
+
+    @api.depends("handler", "direction")
+    def _compute_is_story_step(self):
+        for flow in self:
+            outbound = flow.direction == "outbound" and flow.handler
+            flow.is_story_step = bool(outbound and flow._handler("push")._is_story_step())
 
     def _person_for(self, error_code, exception=None):
         """Return who is asked about a class of errors of this flow.

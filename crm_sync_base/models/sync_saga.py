@@ -93,16 +93,20 @@ class SyncSaga(models.Model):
         :param parents: `{record id: job}`, whose story goes on.
         :return: `{record id: sync.saga.step}` of the steps to run now.
         """
-        sagas = self._upsert(step.flow_id, records, parents)  # which locks them
-        sagas._plan_steps()
-        return {
-            story.res_id: start
-            for story in sagas
-            if (start := story._enter(step, parents[story.res_id]))
-        }
+        fresh, known = self._upsert(step.flow_id, records, parents)  # which locks them
+        (fresh + known)._plan_steps()
+        starts = {line.saga_id.res_id: line for line in fresh.step_ids if line.step_id == step}
+        for story in known:
+            line = story._enter(step, parents[story.res_id])
+            if line:
+                starts[story.res_id] = line
+        return starts
 
     def _upsert(self, flow, records, parents):
-        """Return the sagas of records, in one statement; new ones are created."""
+        """Create the sagas of records, in one statement.
+
+        :return: (new ones, those that there were).
+        """
         now = clock.now()
         self.env.flush_all()
         rows = self.env.cr.execute_values(
@@ -112,7 +116,7 @@ class SyncSaga(models.Model):
             VALUES %s
             ON CONFLICT (flow_id, model, res_id)
             DO UPDATE SET pass_count = sync_saga.pass_count + 1, name = EXCLUDED.name
-            RETURNING id
+            RETURNING id, xmax = 0
             """,
             [
                 (
@@ -135,9 +139,10 @@ class SyncSaga(models.Model):
             page_size=1000,
             fetch=True,
         )
-        found = self.sudo().browse([row[0] for row in rows])
+        found = self.sudo().browse([saga_id for saga_id, _fresh in rows])
         found.invalidate_recordset()
-        return found
+        fresh = found.browse([saga_id for saga_id, is_new in rows if is_new])
+        return fresh, found - fresh
 
     def _lock(self):
         """Let nobody else move these sagas before this transaction is over."""
@@ -302,7 +307,9 @@ class SyncSaga(models.Model):
         else:
             line._note_failure(job)
         story._refresh()
-        if not job._undoes() and not story.backward and story.flow_id.on_step_failure == "undo":
+        # The flow that failed decides: a declined card need not cost the customer his order.
+        policy = (line.flow_id or story.flow_id).on_step_failure
+        if not job._undoes() and not story.backward and policy == "undo":
             story._take_back(_("%s failed; the flow undoes what was done.", line.name), job)
 
     @api.model

@@ -197,6 +197,21 @@ class TestSaga(DealCase):
         self.run_lane()
         self.assertEqual(self.states(), ["done", "done", "done"])
 
+    def test_entering_the_steps_costs_the_same_few_queries_however_many_enter(self):
+        first = self.flow.step_ids[0]
+        spent = []
+        for count in (2, 20):
+            orders = self.env["sale.order"].create([{"partner_id": self.partner_a.id} for _number in range(count)])
+            job = self.env["sync.job"].browse(self.notify("Account", f"a{count}")[0]["id"])
+            self.env.flush_all()
+            self.env.invalidate_all()
+            before = self.env.cr.sql_log_count
+            first._enqueue_for(orders, dict.fromkeys(orders.ids, job))
+            self.env.flush_all()
+            spent.append(self.env.cr.sql_log_count - before)
+        self.assertLessEqual(spent[1], spent[0] + 2)
+        self.assertEqual(len(self.jobs(kind="step", state="pending")), 22)
+
     # --- backward ---
 
     def test_undo_takes_back_the_last_step_first_each_in_a_job_of_its_own(self):
