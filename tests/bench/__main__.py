@@ -11,12 +11,24 @@ from pathlib import Path
 from cli import database
 from cli.console import Failure, show_failure
 
-from . import harness, inbound_customers, queue_noop, webhook_accept
+from . import (
+    harness,
+    inbound_customers,
+    inbound_scale,
+    inbound_unchanged,
+    outbound_customers,
+    priority_under_backfill,
+    queue_noop,
+    webhook_accept,
+    webhook_latency,
+)
 
 #: All benches by name, in the order in which they run.
 BENCHES: dict[str, type[harness.Bench]] = {
     bench.name: bench for bench in (
-        inbound_customers.InboundCustomers, queue_noop.QueueNoop, webhook_accept.WebhookAccept,
+        inbound_customers.InboundCustomers, inbound_scale.InboundScale, inbound_unchanged.InboundUnchanged,
+        queue_noop.QueueNoop, webhook_accept.WebhookAccept, webhook_latency.WebhookLatency,
+        priority_under_backfill.PriorityUnderBackfill, outbound_customers.OutboundCustomers,
     )
 }
 

@@ -49,7 +49,8 @@ def main(database: str, function: str, answer: str, addons_path: str) -> None:
     from odoo.tools import config
 
     config.parse_config(
-        ["--config=/dev/null", *odoo.options(database), f"--addons-path={addons_path}", "--no-http", "--max-cron-threads=0", "--log-level=warn"],
+        ["--config=/dev/null", *odoo.options(database), f"--addons-path={addons_path}", "--no-http",
+         "--max-cron-threads=0", "--log-level=warn"],
         setup_logging=True,
     )
     module, _colon, name = function.partition(":")

@@ -57,11 +57,11 @@ class QueueNoop(harness.Bench):
             flow_id = odoo_process.call(
                 server.database, f"{__name__}:make_flow", folder, server.addons_path, sandbox_url=sandbox.url,
                 known=sandbox.admin.get("/credentials")["salesforce"])
+            sample = max(self.n // PEER_SHARE, 1)
             sides = {
                 "ours": lambda n=self.n: self._drain(server, "ours", n, "bench.queue", "enqueue_ours", n, flow_id),
                 "floor": lambda n=self.n: self._drain(server, "floor", n, "bench.queue", "enqueue_floor", n),
-                "peer": lambda n=max(self.n // PEER_SHARE, 1): self._drain(
-                    peer, "peer", n, "bench.peer", "enqueue", n),
+                "peer": lambda n=sample: self._drain(peer, "peer", n, "bench.peer", "enqueue", n),
             }
             for side in sides.values():
                 side(WARM_UP)

@@ -16,13 +16,12 @@ import json
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 from tests.support.servers import Sandbox
 
 from . import harness, odoo_process
 from .load import Call, Outcome, burst
-from .servers import PREFORK, THREADED, BenchServer
+from .servers import BenchServer
 
 CONNECTIONS = 32
 FEW_CONNECTIONS = 8
@@ -44,12 +43,16 @@ class Deliveries:
         """Return ``count`` deliveries to ``target``, signed for our own address, now."""
         return [self._one(target) for _number in range(count)]
 
-    def _one(self, target: str) -> Call:
+    def about(self, record_id: str) -> Call:
+        """Return a delivery about a contact, signed for our own address, now."""
+        return self._one(self.url, int(record_id))
+
+    def _one(self, target: str, record_id: int | None = None) -> Call:
         number, now = next(self._numbers), int(time.time() * 1000)
         event = {
             "eventId": number, "subscriptionId": 1, "portalId": int(self._known["account"]), "appId": 1,
             "occurredAt": now, "subscriptionType": "object.propertyChange", "attemptNumber": 0,
-            "objectTypeId": "0-1", "objectId": number, "propertyName": "phone", "changeSource": "CRM_UI",
+            "objectTypeId": "0-1", "objectId": record_id or number, "propertyName": "phone", "changeSource": "CRM_UI",
             "propertyValue": f"+1 555 {number}",
         }
         body = json.dumps([event]).encode()
