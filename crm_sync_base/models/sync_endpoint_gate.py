@@ -11,7 +11,7 @@ from odoo.sql_db import PoolError
 
 from ..lib import clock, gate
 from ..lib.breaker import BreakerPolicy, State, Verdict
-from ..lib.errors import BudgetSpent, CircuitOpen
+from ..lib.errors import BudgetSpent, CircuitOpen, RateLimited
 from ..lib.gate import Gate, Reason
 from ..lib.gate_row import COLUMNS, TERMS, to_gate, to_policy, to_row
 from ..lib.meter import Ended, judge
@@ -22,6 +22,8 @@ _logger = logging.getLogger(__name__)
 LOCK_SECONDS = 2  # nobody waits longer for the row than this
 #: seconds; what waits for longer is looked at in between all the same
 ASK_AGAIN = 300.0
+#: seconds; who asks for a longer silence has no calls left to give
+LONG_SILENCE = 60.0
 EVERY = -(2**31)  # a priority below all others
 
 #: what the jobs of a kind do at the provider; other kinds do not call it
@@ -58,9 +60,17 @@ class Ticket:
     def softened(self, error):
         """Return an error as it counts for a job.
 
-        Everybody knows that the provider fails when a probe is made: the job that
-        happened to be the probe loses no attempt.
+        Everybody knows that the provider fails when a probe is made, and that its day
+        may be over when the first batch asks again: the jobs that happened to be the
+        probe lose no attempt.
         """
+        if isinstance(error, RateLimited) and (error.retry_after or 0.0) >= LONG_SILENCE:
+            return BudgetSpent(
+                error.message,
+                hint=error.hint,
+                retry_after=error.retry_after,
+                fingerprint="budget spent",
+            )
         if not self.probe or judge(error) is not Ended.DOWN:
             return error
         return CircuitOpen(

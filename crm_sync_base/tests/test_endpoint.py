@@ -195,6 +195,17 @@ class TestEndpoint(SyncCase):
         self.run_lane()
         self.assertEqual(self.remote.calls["read"], 5, "all but the one that waits for its own sake")
 
+    def test_a_day_that_is_over_costs_no_attempt_however_often_it_is_asked(self):
+        job = self.records(1)
+        for _look in range(12):
+            self.fail_reads(RateLimited("The allocation is used up.", retry_after=900))
+            self.endpoint.resume_at = False
+            self.endpoint._reopen()
+            job.eta = clock.now()
+            self.run_lane()
+        self.assertEqual((job.state, job.attempts, job.error_code), ("pending", 0, "budget_spent"))
+        self.assertEqual(job.error_message, "The allocation is used up.")
+
     def test_the_reserve_is_kept_for_urgent_jobs(self):
         self.spend_day(950)
         urgent = self.records(1)
@@ -478,10 +489,10 @@ class TestEndpointShared(SyncCase):
     def test_the_provider_s_wish_for_silence_is_shared(self):
         with self.worker() as first, self.worker() as second:
             with self.assertRaises(RateLimited):
-                self.call(first, RateLimited("Slow down.", retry_after=60))
+                self.call(first, RateLimited("Slow down.", retry_after=50))
             with self.assertRaises(BudgetSpent) as refused:
                 self.call(second)
-            self.assertGreater(refused.exception.retry_after, 50)
+            self.assertGreater(refused.exception.retry_after, 40)
 
     def test_a_row_that_somebody_holds_costs_a_note_but_not_the_work(self):
         with (

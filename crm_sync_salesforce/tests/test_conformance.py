@@ -2,7 +2,7 @@ from dataclasses import replace
 
 from odoo.addons.crm_sync_base.lib.correlation import working_on
 from odoo.addons.crm_sync_base.lib.declarations import WebhookRequest
-from odoo.addons.crm_sync_base.lib.errors import BudgetSpent, RateLimited
+from odoo.addons.crm_sync_base.lib.errors import BudgetSpent
 from odoo.addons.crm_sync_base.tests.conformance import ConnectorConformance
 from odoo.tests import tagged
 
@@ -104,8 +104,12 @@ class TestSalesforceConformance(ConnectorConformance, SalesforceCase):
         self.assertIsInstance(self.guarded_error(external_id, urgent=False), BudgetSpent)
         self.guarded_read(external_id)
         self.admin.post("/salesforce/usage", {"used": maximum})
-        self.assertIsInstance(self.guarded_error(external_id), RateLimited)
+        refused = self.guarded_error(external_id)
+        self.assertIsInstance(refused, BudgetSpent)
+        self.assertIn("REQUEST_LIMIT_EXCEEDED", refused.message)
+        before = self.calls_since(0)["last_seq"]
         self.assertIsInstance(self.guarded_error(external_id), BudgetSpent)
+        self.assertFalse(self.calls_since(before)["calls"], "nobody asks for the next quarter of an hour")
 
     def test_an_expired_session_is_renewed_once(self):
         (external_id,) = self.remote_create(1)
