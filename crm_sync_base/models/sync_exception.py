@@ -18,7 +18,7 @@ class SyncException(models.Model):
     _name = "sync.exception"
     _description = "Exception"
     _inherit = ["mail.thread", "mail.activity.mixin"]
-    _order = "state_order, priority desc, last_seen desc, id desc"
+    _order = "state_order, priority desc, deadline, id desc"
 
     # === Cause ===#
     name = fields.Char(string="Cause", required=True, readonly=True)

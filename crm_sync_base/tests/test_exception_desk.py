@@ -467,3 +467,18 @@ class TestExceptionWork(DeskCase):
             lambda connector, connection, name, external_id: f"https://crm.example/{name}/{external_id}",
         )
         self.assertEqual(card.action_fix()["url"], "https://crm.example/Account/e1")
+
+    def test_the_dialog_says_when_the_source_must_be_corrected_too(self):
+        self.card._ignore("not now")
+        card = self.break_accounts("w1", Name="")
+        wizard = self.env["sync.exception.fix.wizard"].browse(card.action_fix()["res_id"])
+        self.assertEqual(len(wizard.line_ids), 1)
+        self.assertIn("Name is empty", wizard.elsewhere)
+
+    def test_overdue_comes_first(self):
+        other = self.break_accounts("o1", Size="", Name="") - self.card
+        self.card.deadline = fields.Datetime.now() + timedelta(hours=9)
+        other.deadline = fields.Datetime.now() - timedelta(hours=1)
+        self.assertEqual(self.desk.search([("id", "in", (self.card | other).ids)]), other | self.card)
+        self.assertIn("overdue for 1 h", other.clock)
+        self.assertIn("due in 9 h", self.card.clock)

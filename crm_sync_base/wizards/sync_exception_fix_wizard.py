@@ -16,9 +16,18 @@ class SyncExceptionFixWizard(models.TransientModel):
     line_ids = fields.One2many("sync.exception.fix.wizard.line", "wizard_id", string="Values")
     has_records = fields.Boolean(compute="_compute_has")
     has_values = fields.Boolean(compute="_compute_has")
+    elsewhere = fields.Text(compute="_compute_elsewhere")
     left_ids = fields.Many2many(
         "sync.exception.fix", compute="_compute_left_ids", string="Still Missing Afterwards"
     )
+
+    @api.depends("exception_id")
+    def _compute_elsewhere(self):
+        """All that is missing, when values of this dialog are not all of it."""
+        for wizard in self:
+            message = wizard.exception_id.message or ""
+            more = len(message.splitlines()) > len(wizard.exception_id.fix_ids)
+            wizard.elsewhere = message if more else False
 
     @api.depends("line_ids.model")
     def _compute_has(self):
