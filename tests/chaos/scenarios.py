@@ -230,8 +230,7 @@ def poison(world: World, report: Report, records: int) -> None:
 
     while not parked():
         assert time.monotonic() < deadline, "the poisonous record is not parked"
-        if not world.server.is_alive:
-            world.server.restart()
+        world.keep_server()
         time.sleep(0.2)
     ((crashes,),) = parked()
     assert crashes == 3, f"parked after {crashes} crashes"

@@ -16,7 +16,7 @@ from typing import Any
 import psycopg2
 
 from cli import database, odoo
-from cli.console import say, step
+from cli.console import Failure, say, step
 from cli.demo_setup import Setup
 from cli.environment import Environment
 from cli.rpc import OdooError
@@ -226,8 +226,7 @@ class World:
         answers: list[Any] = []
 
         def ask() -> bool:
-            if not self.server.is_alive:
-                self.server.restart()
+            self.keep_server()
             try:
                 answers.append(self.server.rpc(model, method, *arguments))
             except (OSError, OdooError) as problem:
@@ -284,8 +283,18 @@ class World:
                 os.kill(pid, signal.SIGKILL)
             return f"worker {pid}"
         self.server.kill9()
-        self.server.restart()
+        self.keep_server()
         return "server"
+
+    def keep_server(self) -> None:
+        """Start the server if it is dead; what kills it may do so again while it starts."""
+        for _attempt in range(5):
+            if self.server.is_alive:
+                return
+            try:
+                self.server.restart()
+            except Failure as problem:
+                say(f"    {problem.message.splitlines()[0]}")
 
     def terminate_backends(self, share: float = 0.5) -> int:
         """Terminate a share of Odoo's database sessions; return how many."""
@@ -410,8 +419,7 @@ class World:
         """Wait for a condition that may fail while the database is away; a dead server is started."""
 
         def ask() -> bool:
-            if not self.server.is_alive:
-                self.server.restart()
+            self.keep_server()
             try:
                 return condition()
             except (psycopg2.OperationalError, psycopg2.InterfaceError):
