@@ -183,6 +183,7 @@ class TestClient(StandInCase):
         for rule, error in (
             ({"status": 429, "retry_after": 4}, errors.RateLimited),
             ({"status": 429, "code": "lock_timeout"}, errors.Transient),
+            ({"status": 429, "reason": "resource-specific"}, errors.Transient),
             ({"status": 500}, errors.Transient),
             ({"status": 503, "should_retry": False}, errors.Conflict),
             ({"status": 401}, errors.AuthFailed),

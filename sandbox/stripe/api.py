@@ -256,7 +256,8 @@ def fault_shape(status: int, params: dict, request: web.Request):
     """:return: (body, headers) of a failure that the sandbox injects."""
     if status == 429:
         code = params.get("code", "rate_limit")
-        error = errors.lock_timeout() if code == "lock_timeout" else errors.rate_limited()
+        error = errors.lock_timeout() if code == "lock_timeout" else errors.rate_limited(
+            params.get("reason", "global-rate"))
     elif status == 401:
         error = errors.invalid_api_key(_api_key(request))
     elif status == 403:

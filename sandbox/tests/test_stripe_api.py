@@ -219,6 +219,7 @@ def test_rate_limit(account):
 @pytest.mark.parametrize(("rule", "status", "code"), [
     ({"status": 429, "retry_after": 3}, 429, "rate_limit"),
     ({"status": 429, "code": "lock_timeout"}, 429, "lock_timeout"),
+    ({"status": 429, "reason": "resource-specific"}, 429, "rate_limit"),
     ({"status": 500}, 500, None),
     ({"status": 503, "should_retry": False}, 503, None),
 ])
@@ -232,6 +233,8 @@ def test_injected_failures_have_the_vendors_shape(account, rule, status, code):
         assert answer.headers["Retry-After"] == "3"
     if "should_retry" in rule:
         assert answer.headers["Stripe-Should-Retry"] == "false"
+    if "reason" in rule:
+        assert answer.headers["Stripe-Rate-Limited-Reason"] == rule["reason"]
 
 
 # -- lists --------------------------------------------------------------------------
