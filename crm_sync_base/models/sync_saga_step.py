@@ -365,9 +365,10 @@ class SyncSagaStep(models.Model):
     def _clear_activity(self, feedback):
         """Close the task of a step that needs nobody any more."""
         for line in self:
-            if line.activity_id:
-                line.activity_id.with_context(mail_activity_quick_update=True).action_feedback(feedback=feedback)
-                line.activity_id = False
+            activity = line.activity_id
+            if activity.active:  # else the person has closed it already
+                activity.with_context(mail_activity_quick_update=True).action_feedback(feedback=feedback)
+            line.activity_id = False
 
     def _try_again(self):
         """Run the step, or its compensation, once more."""

@@ -303,7 +303,7 @@ class SyncTrace(models.AbstractModel):
     def _care_of_task(self, step):
         """Return in words who was asked."""
         activity = step.sudo().activity_id
-        if not activity:
+        if not activity.active:
             return ""
         return _(
             "Task: %(user)s, until %(date)s",

@@ -121,6 +121,39 @@ class TestSaga(DealCase):
         self.assertFalse(self.order().activity_ids, "the task is done by itself")
         self.assertEqual(self.line("invoice").job_id.replay_of_id.state, "cancelled")
 
+    def test_a_task_that_the_person_closed_stays_closed(self):
+        self.fail_at_invoice()
+        self.order().activity_ids.action_feedback(feedback="Corrected the tax.")
+        messages = len(self.order().message_ids)
+        self.saga().action_retry()
+        self.run_lane()
+        self.assertEqual(self.saga().state, "complete")
+        self.assertEqual(len(self.order().message_ids.filtered(lambda msg: "succeeded" in (msg.body or ""))), 0)
+        self.assertGreaterEqual(len(self.order().message_ids), messages)
+
+    def test_every_reader_can_read_a_whole_saga(self):
+        self.fail_at_invoice()
+        for group in ("user", "approver", "operator", "manager", "auditor"):
+            reader = new_test_user(
+                self.env, f"reader_{group}", groups=f"base.group_user,crm_sync_base.group_sync_{group}",
+                company_id=self.company.id,
+            )
+            saga = self.saga().with_user(reader)
+            with self.subTest(group):
+                [values] = saga.web_read({name: {} for name in saga.fields_get()})
+                self.assertEqual(values["state"], "person")
+                lines = saga.step_ids
+                self.assertEqual(len(lines.web_read({name: {} for name in lines.fields_get()})), 3)
+                self.assertEqual(self.env(user=reader)["sync.saga"].search([("id", "=", saga.id)]), saga)
+        elsewhere = self.env["res.company"].create({"name": "Elsewhere"})
+        stranger = new_test_user(
+            self.env, "stranger_saga", groups="base.group_user,crm_sync_base.group_sync_manager",
+            company_id=elsewhere.id, company_ids=[(6, 0, elsewhere.ids)],
+        )
+        for model in ("sync.saga", "sync.saga.step"):
+            self.assertFalse(self.env(user=stranger)[model].with_context(
+                allowed_company_ids=elsewhere.ids).search([]).filtered(lambda row: row.company_id == self.company))
+
     def test_a_retry_from_the_exception_desk_is_the_same(self):
         self.fail_at_invoice()
         exception = self.jobs(state="failed").exception_id
