@@ -87,6 +87,7 @@ class SyncException(models.Model):
     last_seen = fields.Datetime(readonly=True)
     deadline = fields.Datetime(string="Due", readonly=True, tracking=True)
     clock = fields.Char(compute="_compute_clock")
+    time_left = fields.Char(compute="_compute_clock")
     is_late = fields.Boolean(compute="_compute_is_late", search="_search_is_late")
     color = fields.Integer(compute="_compute_is_late")
     snooze_until = fields.Datetime(string="Asleep Until", readonly=True, tracking=True)
@@ -289,9 +290,10 @@ class SyncException(models.Model):
         now = fields.Datetime.now()
         for exception in self:
             seen = exception.last_seen and _("Seen %s ago", self._span(now - exception.last_seen))
-            exception.clock = " · ".join(filter(None, [seen, exception._time_left(now)]))
+            exception.time_left = exception._say_time_left(now)
+            exception.clock = " · ".join(filter(None, [seen, exception.time_left]))
 
-    def _time_left(self, now):
+    def _say_time_left(self, now):
         if self.state not in OPEN:
             return ""
         if self.snooze_until:

@@ -228,22 +228,22 @@ class SyncExceptionAction(models.Model):
         return [_("Held back: %s", hold.name) for hold in holds]
 
     def _blocked(self):
-        """Return which providers are left alone because they keep failing, in words."""
-        if "sync.endpoint" not in self.env:
-            return []
+        """Return which providers take no calls right now, in words."""
+        kinds = set(self.sample_ids.mapped("kind"))
         until = {}
-        for flow_id, _kind, _priority, moment in self.env["sync.endpoint"].sudo()._blocked():
-            if flow_id in self.flow_id.ids:
-                until[flow_id] = max(moment, until.get(flow_id, moment))
-        flows = self.env["sync.flow"].browse(until)
+        for flow_id, kind, priority_from, moment in self.env["sync.endpoint"].sudo()._blocked():
+            flow = self.flow_id.filtered(lambda one, wanted=flow_id: one.id == wanted)
+            if flow and kind in kinds and flow.priority >= priority_from:
+                connection = flow.connection_id
+                until[connection] = max(moment, until.get(connection, moment))
         return [
             _(
-                "%(connection)s is being left alone because it keeps failing; it is asked again "
-                "at %(moment)s.",
-                connection=flow.connection_id.name,
-                moment=self._local(until[flow.id]),
+                "%(connection)s fails or has no calls left, so it is left alone; it is asked "
+                "again at %(moment)s.",
+                connection=connection.name,
+                moment=self._local(moment),
             )
-            for flow in flows
+            for connection, moment in until.items()
         ]
 
     def _local(self, moment):

@@ -15,6 +15,7 @@ from .sync_exception import OPEN
 
 _logger = logging.getLogger(__name__)
 
+DESK_LOCK = 7_304_519  # key of the advisory lock, in each database
 PAUSE = 0.3  # seconds; so often at most a process tidies the desk
 SEEN_SECONDS = 10  # "last seen" is exact to so many seconds
 LATER_SECONDS = 60  # when the scheduled action makes sure that the desk was tidied
@@ -30,6 +31,8 @@ def _tend_desk(dbname):
     """
     with Registry(dbname).cursor() as cr:
         cr.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        # One at a time: whoever comes second sees what the first has left to do.
+        cr.execute("SELECT pg_advisory_xact_lock(%s)", [DESK_LOCK])
         api.Environment(cr, SUPERUSER_ID, {})["sync.exception"]._tend()
 
 
@@ -200,6 +203,17 @@ class SyncExceptionDesk(models.Model):
         self._arm(fields.Datetime.now() + timedelta(seconds=LATER_SECONDS))
 
     @api.model
+    def _tend_now(self):
+        """Tidy the desk, in a transaction of its own except inside a test."""
+        if modules.module.current_test:
+            self._tend()
+        else:
+            _tend_desk(self.env.cr.dbname)
+            # What follows must see what was tidied.
+            self.env["sync.lane"]._commit()
+            self.env.invalidate_all()
+
+    @api.model
     def _tend(self):
         """Put failed jobs on cards, note when they were last seen, close empty cards.
 
@@ -239,7 +253,9 @@ class SyncExceptionDesk(models.Model):
         causes = self.env.cr.fetchall()
         for *cause, latest in causes:
             job = self.env["sync.job"].browse(latest)
-            self._adopt_cause(self._card_of(job), cause)
+            card = self._card_of(job)
+            if card:
+                self._adopt_cause(card, cause)
         if len(causes) == CAUSES:
             self._tend_soon()
 
@@ -387,7 +403,8 @@ class SyncExceptionDesk(models.Model):
 
         It runs at the moments that `_arm` was told, not at intervals.
         """
-        for part in (self._tend, self._wake_snoozed, self._escalate_late):
+        self._tend_now()
+        for part in (self._wake_snoozed, self._escalate_late):
             try:
                 with self.env.cr.savepoint():
                     part()

@@ -331,6 +331,16 @@ class TestExceptionWork(DeskCase):
         self.env["sync.hold"].create({"name": "Year end", "scope": "all"})
         self.assertEqual(self.card._obstacles(), ["Held back: Year end"])
 
+    def test_a_provider_that_takes_no_calls_is_in_the_way_too(self):
+        until = fields.Datetime.now() + timedelta(minutes=5)
+        answers = [(self.flow.id, "record", 0, until), (self.flow.id, "poll", 0, until + timedelta(hours=1))]
+        self.patch(self.registry["sync.endpoint"], "_blocked", lambda endpoint: answers)
+        [told] = self.card._obstacles()
+        self.assertIn("Test CRM fails or has no calls left", told)
+        self.assertIn(until.strftime(":%M"), told)
+        answers[0] = (self.flow.id, "record", 50, until)  # only what is not urgent waits
+        self.assertFalse(self.card._obstacles())
+
     def test_assigning_acknowledges_and_stops_the_first_clock(self):
         self.card.with_user(self.operator).action_assign_to_me()
         self.assertEqual((self.card.state, self.card.user_id), ("acknowledged", self.operator))
