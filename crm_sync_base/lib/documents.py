@@ -29,6 +29,10 @@ class EditProblem(ValueError):
     """What a person typed cannot be used; the message says what and where."""
 
 
+class DocumentUnreadable(ValueError):
+    """A stored text is not what `dump` makes; only a new fetch helps."""
+
+
 @dataclass(frozen=True, slots=True)
 class Leaf:
     """One value of a document that people can edit on its own."""
@@ -101,10 +105,17 @@ def dump(kept: Kept) -> str | None:
 
 
 def load(text: str) -> Kept:
-    """Return the documents of a text made by `dump`."""
-    data = from_json(text)
-    brought = tuple((name, Document(**document)) for name, document in data["brought"])
-    return Kept(Document(**data["document"]), brought)
+    """Return the documents of a text made by `dump`.
+
+    :raises DocumentUnreadable: for any other text.
+    """
+    try:
+        data = from_json(text)
+        brought = tuple((name, Document(**document)) for name, document in data["brought"])
+        return Kept(Document(**data["document"]), brought)
+    except (EditProblem, KeyError, TypeError, ValueError) as error:
+        # Without the original, which may quote the document.
+        raise DocumentUnreadable(type(error).__name__) from None
 
 
 def edited_version(version: str, moment: datetime) -> str:

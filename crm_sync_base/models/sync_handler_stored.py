@@ -49,7 +49,7 @@ class SyncHandlerStored(models.AbstractModel):
         units = list(units)
         for unit in units:
             unit.brought = tuple(unit.needs)
-        super()._spread_failures(units)
+        return super()._spread_failures(units)
 
     def _is_superseded(self, unit):
         """Return whether a state is known that is newer than the unit's document.

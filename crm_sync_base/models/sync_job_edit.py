@@ -22,7 +22,7 @@ class SyncJobEdit(models.Model):
         "sync.job", string="Original Job", readonly=True, ondelete="set null", index=True
     )
     retry_id = fields.Many2one(
-        "sync.job", string="Retry", readonly=True, ondelete="set null", index="btree_not_null"
+        "sync.job", readonly=True, ondelete="set null", index="btree_not_null"
     )
     retry_state = fields.Selection(related="retry_id.state", string="State of the Retry")
     flow_id = fields.Many2one("sync.flow", readonly=True, ondelete="set null", index=True)
@@ -83,12 +83,12 @@ class SyncJobEdit(models.Model):
 
     # === CRUD: append-only ===#
 
-    def write(self, vals):
+    def write(self, vals):  # pylint: disable=method-required-super
         """Refuse: what was recorded stays as it was."""
         raise AccessError(_("Recorded edits cannot be changed."))
 
-    def unlink(self):
-        """Refuse: what was recorded stays."""
+    @api.ondelete(at_uninstall=False)
+    def _unlink_never(self):
         raise AccessError(_("Recorded edits cannot be deleted."))
 
     @api.model

@@ -3,7 +3,7 @@ from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.fields import Domain
 
 from ..lib import clock, documents
-from ..lib.documents import EditProblem, Kept
+from ..lib.documents import DocumentUnreadable, EditProblem, Kept
 from ..lib.errors import DataInvalid
 from ..lib.replay import CARRIED, NEVER_REPLAYED, REPLAYABLE, SOURCES
 from ..lib.vault import VaultError
@@ -93,10 +93,13 @@ class SyncJobReplay(models.Model):
             )
         try:
             return documents.load(self.env["sync.connection"]._vault().decrypt(token))
-        except VaultError:
+        except (VaultError, DocumentUnreadable):
             raise DataInvalid(
-                _("%s: no configured key opens the stored document.", self.name),
-                hint=_("Replay it from the current state, or configure the old key, too."),
+                _("%s: the stored document cannot be read.", self.name),
+                hint=_(
+                    "Replay it from the current state. If the key was exchanged, keep the old "
+                    "one configured, too."
+                ),
             ) from None
 
     def _document(self):
@@ -180,7 +183,9 @@ class SyncJobReplay(models.Model):
         if len(self.replay_ids) == 1:
             return self.replay_ids._action_form()
         action = self.env["ir.actions.act_window"]._for_xml_id("crm_sync_base.action_sync_job")
-        return dict(action, domain=[("replay_of_id", "=", self.id)], context={}, name=_("Replays"))
+        title = _("Replays")
+        domain = [("replay_of_id", "=", self.id)]
+        return dict(action, domain=domain, context={}, name=title, display_name=title)
 
     def action_run_now(self):
         """Let waiting jobs run as soon as possible, whatever their planned time.
@@ -284,7 +289,7 @@ class SyncJobReplay(models.Model):
         try:
             return self._kept()
         except DataInvalid as error:
-            raise UserError(f"{error.message}\n{error.hint}") from None
+            raise UserError("\n".join((error.message, error.hint))) from None
 
     def _editable_parts(self, kept):
         """Return `[(title, remote object, document)]`, the job's own first."""

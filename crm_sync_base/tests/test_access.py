@@ -24,6 +24,9 @@ ACTIONS = [
     "metric", "endpoint",
 ]
 
+#: documents and what people changed of them are not for everybody
+HIDDEN = {"user": {"job_edit"}, "approver": {"job_edit"}}
+
 
 @tagged("post_install", "-at_install")
 class TestAccess(SyncCase):
@@ -74,7 +77,7 @@ class TestAccess(SyncCase):
 
     def test_every_reader_can_open_every_action_in_every_view(self):
         for name, user in self.users.items():
-            for action_name in ACTIONS:
+            for action_name in set(ACTIONS) - HIDDEN.get(name, set()):
                 with self.subTest(f"{name}: {action_name}"):
                     self.open_action(user, self.env.ref(f"crm_sync_base.action_sync_{action_name}"))
 

@@ -145,7 +145,11 @@ class TestReplay(ReplayCase):
         replay.document_token = "gAAAA-not-a-token"
         self.run_lane()
         self.assertEqual((replay.state, replay.error_code), ("failed", "data_invalid"))
-        self.assertIn("no configured key", replay.error_message)
+        self.assertIn("cannot be read", replay.error_message)
+        again = job._replay("stored")
+        again.document_token = self.env["sync.connection"]._vault().encrypt('{"of": "another time"}')
+        self.run_lane()
+        self.assertEqual((again.state, again.error_code), ("failed", "data_invalid"))
 
     def test_prerequisites_of_a_stored_document_are_fetched(self):
         self.make_flow(

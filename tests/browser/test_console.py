@@ -103,7 +103,7 @@ def test_a_selection_is_replayed(server, client):
     client.settle()
     assert "jobs are run again" in client.page.evaluate("document.querySelector('.modal').innerText")
     client.page.click(".modal button[name=action_start]")
-    client.page.wait("!!document.querySelector('.o_form_view .o_progressbar, .o_form_view .o_field_progressbar')", "the run")
+    client.page.wait("!!document.querySelector('.o_form_view .o_field_progressbar')", "the run")
     client.settle()
     [run] = server.rpc("sync.run", "search_read", [("kind", "=", "replay")], ["state", "total_count", "new_count"])
     assert run["state"] == "running"
