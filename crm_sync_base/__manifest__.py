@@ -1,7 +1,7 @@
 {
     "name": "CRM Sync Base",
     "summary": "Sync engine: connections, flows, mappings, ledgers, lanes and the exception desk",
-    "version": "19.0.1.0.0",
+    "version": "19.0.1.1.0",
     "category": "Sales/Quote to Cash",
     "author": "Q2C Sync contributors",
     "website": "https://github.com/q2c-sync/q2c-sync",
