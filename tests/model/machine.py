@@ -174,6 +174,15 @@ class Story(RuleBasedStateMachine):
         """A worker of the scheduler looks for work."""
         self.world.worker()
 
+    @precondition(lambda self: len(self.stage.actors) + 2 <= MOST_ACTORS)
+    @rule(turns=st.lists(st.integers(0, 1), min_size=4, max_size=24))
+    def workers_race(self, turns):
+        """Two workers look at the same time, and go on in turns."""
+        racers = [self.world.worker(), self.world.worker()]
+        for turn in turns:
+            if racers[turn] in self.stage.standing():
+                self.stage.step(racers[turn])
+
     @precondition(lambda self: self.world.has_runner)
     @rule(lives=st.booleans())
     def runner_comes_or_goes(self, lives):

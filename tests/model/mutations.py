@@ -48,9 +48,9 @@ def _without_index(world: World, index: str) -> Iterator[None]:
 def older_versions_are_applied(world):
     """A document that is older than what is known is written all the same."""
 
-    def screen(original, self, flow, unit, as_prerequisite):
-        original(self, flow, unit, as_prerequisite)
-        if unit.summary.startswith("Older"):
+    def screen(original, self, flow, unit, *args, **kwargs):
+        original(self, flow, unit, *args, **kwargs)
+        if unit.summary and unit.summary.startswith("Older"):
             unit.summary = ""
 
     with _method(world, "sync.handler.inbound", "_screen", screen):
@@ -111,7 +111,7 @@ def unknown_calls_are_not_taken_over(world):
 @mutation
 def changes_during_a_wait_are_forgotten(world):
     """What changed while a call waited to be repeated is not sent after it."""
-    with _method(world, "sync.handler.outbound", "_look_again", lambda original, self, flow, job, outcome: outcome):
+    with _method(world, "sync.handler.outbound", "_look_again", lambda original, self, flow, job, outcome, *args: outcome):
         yield
 
 
