@@ -221,14 +221,17 @@ class SyncJobQueue(models.Model):
 
     # Besides the clock: its record is free, what it waits for is done, and the
     # provider takes calls of this flow and kind at this priority.
-    _RUNNABLE = """
+    _TAKEN = """
+               NOT EXISTS (SELECT 1 FROM jsonb_to_recordset(%(blocked)s) AS b(flow int, kind text, least int)
+                            WHERE b.flow = j.flow_id AND b.kind = j.kind AND j.priority >= b.least)
+    """
+    _RUNNABLE = f"""
                j.state = 'pending' AND j.eta <= %(now)s AND j.priority < %(less)s
            AND NOT EXISTS (SELECT 1 FROM sync_job r
                             WHERE r.lane_key = j.lane_key AND r.state = 'running')
            AND NOT EXISTS (SELECT 1 FROM sync_job d
                             WHERE d.id = j.depends_on_id AND d.state IN ('pending', 'running', 'failed'))
-           AND NOT EXISTS (SELECT 1 FROM jsonb_to_recordset(%(blocked)s) AS b(flow int, kind text, least int)
-                            WHERE b.flow = j.flow_id AND b.kind = j.kind AND j.priority >= b.least)
+           AND {_TAKEN}
     """
 
     # The flow, kind and batch size of the job that should run next. One probe of the
@@ -282,7 +285,8 @@ class SyncJobQueue(models.Model):
     def _next_eta(self):
         """Return when the next pending job becomes due, past moments included, or None.
 
-        Jobs that wait for another one do not count: that one does.
+        Jobs that wait for another one do not count: that one does. Nor do those that
+        their provider takes no calls of: the end of that is known elsewhere.
         """
         self.env.flush_all()
         self.env.cr.execute(
@@ -292,9 +296,10 @@ class SyncJobQueue(models.Model):
              CROSS JOIN LATERAL (
                    SELECT j.eta FROM sync_job j
                     WHERE j.flow_id = o.id AND j.state = 'pending' AND j.depends_on_id IS NULL
+                      AND {self._TAKEN}
                     ORDER BY j.eta LIMIT 1) next
             """,
-            {"now": clock.now()},
+            {"now": clock.now(), "blocked": self._blocked_rows()},
         )
         return self.env.cr.fetchone()[0]
 

@@ -209,6 +209,7 @@ class SyncLane(models.Model):
         end = time.monotonic() + RUN_SECONDS
         try:
             self._forget_timeouts()
+            self._beat()
             self.env["sync.job"]._recover(self)
             self._commit()
             while time.monotonic() < end:

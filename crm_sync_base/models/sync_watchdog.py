@@ -31,8 +31,8 @@ class SyncWatchdog(models.AbstractModel):
         Nothing is locked and nothing but the future is read, so that no business
         transaction ever waits or fails because of it.
         """
-        cron = self.env.ref("crm_sync_base.ir_cron_watchdog", raise_if_not_found=False)
-        if not cron:
+        cron_id = self.env["ir.model.data"]._xmlid_to_res_id("crm_sync_base.ir_cron_watchdog")
+        if not cron_id:
             return
         moment = moment or clock.now() + timedelta(seconds=LOOK_SECONDS)
         self.env.cr.execute(
@@ -44,7 +44,7 @@ class SyncWatchdog(models.AbstractModel):
                     WHERE cron_id = %(cron)s
                       AND call_at BETWEEN timezone('utc', now()) + interval '20 seconds' AND %(moment)s)
             """,
-            {"cron": cron.id, "moment": moment},
+            {"cron": cron_id, "moment": moment},
         )
 
     @api.model
