@@ -17,7 +17,7 @@ class SyncExceptionSla(models.Model):
     criticality = fields.Selection(
         "_selection_criticality", string="Flow Criticality", help="Empty: every flow."
     )
-    hours = fields.Float(string="Hours", required=True, default=24.0)
+    hours = fields.Float(required=True, default=24.0)
     user_id = fields.Many2one(
         "res.users",
         string="Owner",

@@ -20,7 +20,7 @@ class SyncJobFailure(models.Model):
     amount = fields.Char(readonly=True, help="What the failed record is worth, exactly.")
     amount_currency = fields.Char(string="Currency of the Amount", readonly=True)
     company_currency_id = fields.Many2one(
-        "res.currency", compute="_compute_company_currency_id", string="Company Currency"
+        "res.currency", compute="_compute_company_currency_id"
     )
     amount_at_risk = fields.Monetary(
         string="Money at Risk",

@@ -121,7 +121,7 @@ class TestExceptionRace(BaseCase):
             cr.execute("SELECT count(*) FROM sync_job WHERE flow_id = %s", [self.flow])
             cr.execute("UPDATE sync_job SET state = 'cancelled' WHERE id = %s", [job])
         for cr in crs:
-            cr.commit()
+            cr.commit()  # pylint: disable=invalid-commit
             cr.close()
         self.together(lambda: desk._tend_desk(self.dbname), count=2)
         self.assertEqual([row[1] for row in self.cards()], ["resolved"])
