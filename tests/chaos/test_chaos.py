@@ -8,7 +8,7 @@ from tests.chaos.scenarios import SCENARIOS
 from tests.chaos.world import Ground, World
 
 #: Of each scenario; enough for every kind of record, few enough for a coffee break in all.
-RECORDS = 40
+RECORDS = 24
 SEED = 1
 
 #: What differs when workers are processes of their own.
