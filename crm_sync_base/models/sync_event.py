@@ -117,7 +117,7 @@ class SyncEvent(models.Model):
         firsts = self._firsts()
         for event in self:
             headers = firsts[event].headers or {}
-            event.header_text = "\n".join(f"{name}: {value}" for name, value in headers.items())
+            event.header_text = "\n".join(f"{name}: {headers[name]}" for name in sorted(headers))
 
     def _compute_job_count(self):
         for event in self:

@@ -233,6 +233,7 @@ class SyncRunReplay(models.Model):
         return dict(
             action,
             name=_("Replays"),
+            display_name=_("Replays"),
             views=[(view.id, "list"), (False, "form"), (False, "graph"), (False, "pivot")],
             context={},
         )
