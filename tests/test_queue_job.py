@@ -38,11 +38,7 @@ class QueueServer(OdooServer):
     def create_database(self) -> None:
         """Copy the template and install the job queue; the glue comes by itself."""
         super().create_database()
-        line = odoo.command("server", [
-            *odoo.options(self.database), f"--addons-path={addons_path(self.extra)}",
-            "--init=queue_job", "--stop-after-init", "--no-http",
-        ])
-        shell.run_logged(line, "install", "The job queue could not be installed", env=environment(self.extra))
+        install(self.database, self.extra)
 
 
 def addons_path(extra: Path) -> str:
@@ -53,6 +49,15 @@ def addons_path(extra: Path) -> str:
 def environment(extra: Path) -> dict[str, str]:
     """Environment of a process that has the job queue."""
     return {**odoo.environment(), "PYTHONPATH": str(extra)}
+
+
+def install(name: str, extra: Path) -> None:
+    """Install the job queue in a database."""
+    line = odoo.command("server", [
+        *odoo.options(name), f"--addons-path={addons_path(extra)}",
+        "--init=queue_job", "--stop-after-init", "--no-http",
+    ])
+    shell.run_logged(line, "install", "The job queue could not be installed", env=environment(extra))
 
 
 @pytest.fixture(scope="module")
@@ -111,20 +116,20 @@ def test_a_killed_server_finishes_its_work_on_the_queue(server, sandbox):
     assert {row[0] for row in lanes} == {None}, "a scheduled action ran a lane"
 
 
-def test_the_engines_behaviour_is_the_same(server):
+def test_the_engines_behaviour_is_the_same():
     """The engine's own tests, and those of the glue, pass in a database that has the job queue."""
+    extra = extras.ensure()
     name = database.copy_name("behaviour")
-    server.kill9()
     try:
-        database.copy(server.database, name)
+        database.copy_template(name)
+        install(name, extra)
         done = subprocess.run(
-            [str(paths.python()), "-m", "pytest", "-p", "pytest_odoo", f"--odoo-database={name}", "-q",
-             f"--odoo-addons-path={addons_path(server.extra)}", f"--odoo-extra=data-dir={paths.DATA}",
+            [str(paths.python()), "-m", "pytest", "-p", "pytest_odoo", f"--odoo-database={name}", "-q", "--tb=short",
+             f"--odoo-addons-path={addons_path(extra)}", f"--odoo-extra=data-dir={paths.DATA}",
              "--odoo-extra=max-cron-threads=0", "--odoo-extra=limit-memory-hard=0", *BEHAVIOUR],
-            cwd=paths.ROOT, env=environment(server.extra), capture_output=True, text=True, check=False,
+            cwd=paths.ROOT, env=environment(extra), capture_output=True, text=True, check=False,
         )
     finally:
         database.drop(name)
-        server.restart()
     assert done.returncode == 0, done.stdout[-8000:]
     assert "skipped" not in done.stdout.splitlines()[-1]

@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from . import reference
 from .connector import Door
 from .reference import GOOD_COUNTRY, Past
-from .remote import FAULTS, Delivery
+from .remote import FAULTS, STALE, Delivery
 from .stage import Actor, Hang
 from .world import World
 
@@ -75,6 +75,14 @@ class Story(RuleBasedStateMachine):
         """The next call of a kind goes wrong."""
         call, kind = fault
         self.remote.faults.setdefault(call, []).append(kind)
+
+    @precondition(lambda self: any(len(versions) > 1 for versions in self.remote.history.values()))
+    @rule(pick=picks)
+    def replica_lags(self, pick):
+        """A late webhook leads to a read that does not know the newest change yet."""
+        changed = [key for key, versions in self.remote.history.items() if len(versions) > 1]
+        self.remote.faults.setdefault("read", []).insert(0, STALE)
+        self.remote.tell(*changed[pick % len(changed)])
 
     # === On the way ===#
 
@@ -182,6 +190,13 @@ class Story(RuleBasedStateMachine):
         for turn in turns:
             if racers[turn] in self.stage.standing():
                 self.stage.step(racers[turn])
+
+    @rule()
+    def a_quiet_hour(self):
+        """Everybody finishes, everything that was asked for happens, workers do what is due."""
+        self.stage.run_through()
+        self.world.background()
+        self.world.look()
 
     @precondition(lambda self: self.world.has_runner)
     @rule(lives=st.booleans())

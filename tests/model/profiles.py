@@ -11,7 +11,7 @@ _COMMON = {"deadline": None, "suppress_health_check": list(HealthCheck), "databa
 
 PROFILES = {
     # The same stories every time, in about a minute.
-    "ci": settings(max_examples=25, stateful_step_count=30, derandomize=True, print_blob=True, **_COMMON),
+    "ci": settings(max_examples=20, stateful_step_count=30, derandomize=True, print_blob=True, **_COMMON),
     # Others every time; hours.
     "long": settings(max_examples=3000, stateful_step_count=60, print_blob=True, **_COMMON),
 }

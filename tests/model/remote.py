@@ -60,6 +60,7 @@ class Remote:
     """All that the provider knows."""
 
     clock: int = 0
+    told: int = 0
     history: dict[tuple[str, str], list[Version]] = field(default_factory=dict)
     deliveries: list[Delivery] = field(default_factory=list)
     effects: list[Effect] = field(default_factory=list)
@@ -76,13 +77,13 @@ class Remote:
         versions = self.history.setdefault((remote_object, external_id), [])
         known = versions[-1].data if versions else {"Id": external_id}
         versions.append(Version(self._tick(), {**known, **data}))
-        self._tell(remote_object, external_id)
+        self.tell(remote_object, external_id)
 
     def delete(self, remote_object: str, external_id: str) -> None:
         """Delete a record; it stays known as deleted."""
         versions = self.history[remote_object, external_id]
         versions.append(Version(self._tick(), versions[-1].data, deleted=True))
-        self._tell(remote_object, external_id)
+        self.tell(remote_object, external_id)
 
     def newest(self, remote_object: str, external_id: str) -> Version | None:
         """Return the present state of a record."""
@@ -98,8 +99,10 @@ class Remote:
         self.clock += 1
         return f"{self.clock:06d}"
 
-    def _tell(self, remote_object: str, external_id: str) -> None:
-        self.deliveries.append(Delivery(f"ev-{self.clock}", remote_object, external_id))
+    def tell(self, remote_object: str, external_id: str) -> None:
+        """Have a webhook say that a record changed."""
+        self.told += 1
+        self.deliveries.append(Delivery(f"ev-{self.told}", remote_object, external_id))
 
     # === What its interface does ===#
 
