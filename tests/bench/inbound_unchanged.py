@@ -99,7 +99,8 @@ def load_again(env: Any, count: int) -> float:
     """Import unchanged rows by their external ids, as a CSV file would; return the seconds."""
     env.cr.execute("SELECT res_id FROM sync_binding WHERE model = 'res.partner' ORDER BY id LIMIT %s", [count])
     partners = env["res.partner"].browse([row[0] for row in env.cr.fetchall()])
-    rows = partners.export_data(list(COLUMNS))["datas"]  # gives them external ids
+    exported = partners.export_data(list(COLUMNS))["datas"]  # gives them external ids
+    rows = [["" if value is False else str(value) for value in row] for row in exported]
     env.cr.commit()
     env.invalidate_all()
     started = time.perf_counter()
