@@ -66,7 +66,8 @@ def odoo_service(name: str, port: int, folder: Path, log: Path, arguments: Itera
     :param arguments: further options of Odoo's command line
     """
     config = write_config(folder / "odoo.conf", name, port)
-    command = [str(paths.python()), str(odoo.launcher()), "server", f"--config={config}", "--max-cron-threads=2", *arguments]
+    command = [str(paths.python()), str(odoo.launcher()), "server", f"--config={config}", "--max-cron-threads=2",
+               *arguments]
     return Service("odoo", command, folder, log, odoo.environment(), lambda: _odoo_answers(port), **options)
 
 

@@ -21,8 +21,8 @@ class SyncOverview(models.AbstractModel):
         :return: `{"deals": {"count", "domain", "rows"}, "jobs": {"waiting", "running",
             "failed"}, "exceptions": {"open", "late", "mine", "classes"},
             "connections": [...], "events": [...], "holds": [{"id", "name", "scope",
-            "until"}], "stuck_minutes"}`; moments are ISO in UTC, the domain is that of the jobs of deals under way. What a row holds is
-            said at the method that makes it.
+            "until"}], "stuck_minutes"}`; moments are ISO in UTC, the domain is that of
+            the jobs of deals under way. What a row holds is said at the method that makes it.
         :raises AccessError: when the reader has nothing to do with synchronisation.
         """
         return {

@@ -10,6 +10,7 @@ from ..lib.alarm import Alarm
 
 class TestAlarm(unittest.TestCase):
     def setUp(self):
+        super().setUp()
         self.rung = []
         self.event = threading.Event()
         self.alarm = Alarm(self.ring)
