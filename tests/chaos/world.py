@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg2
+import psycopg2.extensions
 
 from cli import database, odoo
 from cli.console import Failure, say, step
@@ -187,9 +188,14 @@ class World:
     # -- reading ------------------------------------------------------------
 
     def connect(self) -> Any:
-        """Return a connection to Odoo's database."""
-        return psycopg2.connect(dbname=self.server.database, host=os.environ["PGHOST"],
-                                port=os.environ["PGPORT"], user=os.environ["PGUSER"])
+        """Return a connection to Odoo's database, on which money is exact.
+
+        Odoo, once imported (as by its test plug-in), makes floats of the numbers of all others.
+        """
+        connection = psycopg2.connect(dbname=self.server.database, host=os.environ["PGHOST"],
+                                      port=os.environ["PGPORT"], user=os.environ["PGUSER"])
+        psycopg2.extensions.register_type(psycopg2.extensions.DECIMAL, connection)
+        return connection
 
     def query(self, read: Callable[..., Any], *arguments: Any) -> Any:
         """Return ``read(cursor, …)`` in one transaction that sees one moment and changes nothing."""
