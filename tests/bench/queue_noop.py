@@ -8,6 +8,7 @@ on a server and a database (without our addons) of its own, idle while the other
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 import time
 from pathlib import Path
@@ -15,10 +16,10 @@ from typing import Any
 
 import psycopg2
 
-from cli import database, postgres
+from cli import database, extras, postgres
 from tests.support.servers import Sandbox
 
-from . import harness, odoo_process, peers
+from . import harness, odoo_process
 from .connections import connect
 from .servers import PREFORK, THREADED, BenchServer
 
@@ -44,6 +45,8 @@ class QueueNoop(harness.Bench):
 
     def run(self) -> list[harness.Result]:
         """Measure threaded, then prefork."""
+        # queue_job wants a library of its own; whoever has no queue_job does not see it.
+        os.environ["PYTHONPATH"] = str(extras.ensure())
         return [self._run_mode(self.name, THREADED), self._run_mode(f"{self.name}_prefork", PREFORK)]
 
     def _run_mode(self, name: str, mode: tuple[str, ...]) -> harness.Result:
@@ -71,7 +74,7 @@ class QueueNoop(harness.Bench):
 
     def _peer(self, folder: Path, mode: tuple[str, ...]) -> BenchServer:
         server = BenchServer(
-            folder, copy_core, mode, install=["q2c_bench_peer"], load=["queue_job"], addons=[peers.ensure()], crons=1)
+            folder, copy_core, mode, install=["q2c_bench_peer"], load=["queue_job"], addons=[extras.addons(extras.ensure())], crons=1)
         with (folder / "odoo.conf").open("a") as config:
             config.write(f"[queue_job]\nchannels = root:{WORKERS}\n")
         return server
