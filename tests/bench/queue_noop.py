@@ -74,7 +74,8 @@ class QueueNoop(harness.Bench):
 
     def _peer(self, folder: Path, mode: tuple[str, ...]) -> BenchServer:
         server = BenchServer(
-            folder, copy_core, mode, install=["q2c_bench_peer"], load=["queue_job"], addons=[extras.addons(extras.ensure())], crons=1)
+            folder, copy_core, mode, install=["q2c_bench_peer"], load=["queue_job"],
+            addons=[extras.addons(extras.ensure())], crons=1)
         with (folder / "odoo.conf").open("a") as config:
             config.write(f"[queue_job]\nchannels = root:{WORKERS}\n")
         return server
