@@ -101,7 +101,7 @@ class SyncFlow(models.Model):
 
     # === How ===#
     priority = fields.Integer(default=20, help="Of its jobs; smaller numbers run first.")
-    batch_size = fields.Integer(default=50, help="Jobs that are claimed and processed together.")
+    batch_size = fields.Integer(default=100, help="Jobs that are claimed and processed together.")
     page_size = fields.Integer(default=500, help="Records in one page job of a large poll.")
     max_attempts = fields.Integer(default=8)
     base_wait = fields.Float(string="First Wait (s)", default=5.0)
