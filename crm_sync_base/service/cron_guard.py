@@ -18,8 +18,8 @@ from odoo.tools import config
 _logger = logging.getLogger(__name__)
 
 CHECK_SECONDS = 5.0
-#: after a start; twice, should the workers not listen yet at the first time
-FIRST_LOOKS = (2.0, 8.0)
+#: after a start; again, should the workers not listen yet at the first time
+FIRST_LOOKS = (2.0, 8.0, 15.0)
 
 _lock = threading.Lock()
 _watched: dict[str, object] = {}

@@ -57,6 +57,24 @@ class SyncLane(models.Model):
             return
         for lane in self.search([]) - self._about_to_run():
             lane._put_on_queue()
+        self._have_dead_runs_found()
+
+    @api.model
+    def _have_dead_runs_found(self):
+        """Let the runner look for runs that died, should one have been at it for long.
+
+        It looks whenever it is told of anything, else once a minute; until then dead
+        runs take the channel's places. An unknown job is nothing to it.
+        """
+        self.env.cr.execute(
+            """
+            SELECT pg_notify('queue_job', '') WHERE EXISTS (
+                   SELECT 1 FROM queue_job
+                    WHERE channel = %s AND state IN ('enqueued', 'started')
+                      AND date_enqueued < timezone('utc', now()) - make_interval(secs => %s))
+            """,
+            [CHANNEL, LOST_SECONDS],
+        )
 
     @api.model
     def _wake_at(self, moment):
