@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cli import paths
 
-from .chromium import BrowserError, Page
+from .chromium import Page
 
 SCREENSHOTS = paths.STATE / "screenshots"
 
@@ -57,24 +57,9 @@ class WebClient:
             }}
             document.querySelector('form.oe_login_form').submit();
         """)
-        self._start()
+        # The very first page load compiles scripts and style sheets.
+        self.page.wait("!!document.querySelector('.o_web_client .o_action_manager > *')", "the web client", 75)
         self.settle()
-
-    def _start(self) -> None:
-        """Wait for the web client; the very first page load compiles scripts and style sheets.
-
-        A fresh browser sometimes never answers the web client's first look into its own
-        store (IndexedDB): the page stays white, without an error, until it is loaded again.
-        """
-        for patience in (45, 60, 90):
-            try:
-                self.page.wait("!!document.querySelector('.o_web_client .o_action_manager > *')", "the web client",
-                               patience)
-                return
-            except BrowserError:
-                if patience == 90:
-                    raise
-                self.page.open(f"{self.url}/odoo")
 
     def settle(self) -> None:
         """Wait until nothing is loading any more."""

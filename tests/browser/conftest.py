@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from . import ledger
-from .chromium import Chromium
+from .chromium import BrowserError, Chromium
 from .client import WebClient
 
 PREFIX = "crm_sync_base.group_sync_"
+BROWSERS = 3  # that are tried for one login
 
 
 @pytest.fixture(scope="module")
@@ -34,12 +35,22 @@ def login_to(browser_path, tmp_path):
     """Return a function that logs a user in to a server, each in a browser of their own."""
     browsers = []
 
-    def log_in(server, name: str) -> WebClient:
-        browser = Chromium(browser_path, tmp_path / name)
+    def start(profile: str):
+        browser = Chromium(browser_path, tmp_path / profile)
         page = browser.__enter__()
         browsers.append(browser)
         page.resize(1440, 900)
-        return WebClient(page, server.url, name)
+        return page
+
+    def log_in(server, name: str) -> WebClient:
+        # A fresh browser now and then never shows the web client's first page: it stays
+        # white, without an error or a request, however often it is loaded. Another one does.
+        for attempt in range(1, BROWSERS):
+            try:
+                return WebClient(start(f"{name}-{attempt}"), server.url, name)
+            except BrowserError:
+                browsers.pop().__exit__()
+        return WebClient(start(name), server.url, name)
 
     yield log_in
     for browser in browsers:
