@@ -1,5 +1,6 @@
 from . import base
 from . import sync_connector
+from . import sync_story_mixin
 from . import sync_connection
 from . import sync_flow
 from . import sync_flow_step
@@ -51,6 +52,10 @@ from . import sync_handler
 from . import sync_handler_poll
 from . import sync_handler_step
 from . import sync_handler_inbound
+from . import sync_handler_inbound_plan
+from . import sync_handler_inbound_resolve
+from . import sync_handler_inbound_lines
+from . import sync_handler_inbound_apply
 from . import sync_handler_stored
 from . import sync_handler_outbound
 from . import sync_outbox

@@ -21,6 +21,7 @@ class SyncBinding(models.Model):
     """Cross-reference of one remote record and one Odoo record."""
 
     _name = "sync.binding"
+    _inherit = ["sync.story.mixin"]
     _description = "Binding"
     _order = "id desc"
     _rec_name = "external_id"
@@ -251,16 +252,6 @@ class SyncBinding(models.Model):
             ["fingerprint_out", "synced_at", "write_uid", "write_date"], flush=False
         )
 
-    def action_open_record(self):
-        """Open the Odoo record."""
-        self.ensure_one()
-        return {
-            "type": "ir.actions.act_window",
-            "res_model": self.model,
-            "res_id": self.res_id,
-            "view_mode": "form",
-        }
-
     def action_open_remote(self):
         """Open the record at the provider, when its address is known."""
         self.ensure_one()
@@ -269,7 +260,5 @@ class SyncBinding(models.Model):
         )
         return {"type": "ir.actions.act_url", "url": url, "target": "new"} if url else False
 
-    def action_open_trace(self):
-        """Open the whole story that this record belongs to."""
-        self.ensure_one()
-        return self.env["sync.trace"]._action(self.correlation_id or self.external_id)
+    def _trace_query(self):
+        return self.correlation_id or self.external_id

@@ -13,6 +13,7 @@ class SyncChange(models.Model):
     """The change ledger: one row for each record changed, field by field."""
 
     _name = "sync.change"
+    _inherit = ["sync.story.mixin"]
     _description = "Change"
     _order = "id desc"
     _rec_name = "record_name"
@@ -187,20 +188,3 @@ class SyncChange(models.Model):
             self.env.uid,
             now,
         )
-
-    def action_open_record(self):
-        """Open the changed record."""
-        self.ensure_one()
-        if not self.res_id:
-            return False
-        return {
-            "type": "ir.actions.act_window",
-            "res_model": self.model,
-            "res_id": self.res_id,
-            "view_mode": "form",
-        }
-
-    def action_open_trace(self):
-        """Open the whole story that this change belongs to."""
-        self.ensure_one()
-        return self.env["sync.trace"]._action(self.correlation_id)

@@ -20,6 +20,27 @@ WEBHOOK_DAYS = 30  # an object without a webhook for so long is not expected to 
 GAP_MARGIN = 10  # minutes before the previous look in which a webhook may have come
 REPLAY_DEPTH = 20  # replays of replays that are followed
 
+#: what a row of `_insert` may hold, and what it has otherwise
+COLUMNS = (
+    "source_id",
+    "event_type",
+    "remote_object",
+    "external_id",
+    "occurred_at",
+    "verdict",
+    "reason",
+    "http_status",
+    "payload_token",
+    "remote_address",
+    "job_id",
+    "correlation_id",
+    "origin",
+    "gap",
+    "headers",
+    "delivery",
+)
+DEFAULTS = {"verdict": "accepted", "origin": "webhook"}
+
 
 class SyncEvent(models.Model):
     """The event ledger: what reached us, once."""
@@ -244,31 +265,12 @@ class SyncEvent(models.Model):
             return []
         # With its fraction, so that the trace keeps the order of a busy second.
         now = clock.now()
-        columns = (
-            "source_id",
-            "event_type",
-            "remote_object",
-            "external_id",
-            "occurred_at",
-            "verdict",
-            "reason",
-            "http_status",
-            "payload_token",
-            "remote_address",
-            "job_id",
-            "correlation_id",
-            "origin",
-            "gap",
-            "headers",
-            "delivery",
-        )
-        defaults = {"verdict": "accepted", "origin": "webhook"}
         late = self.env.cr.execute_values(
             # pylint: disable=sql-injection
             f"""
             WITH arrived AS (
                  INSERT INTO sync_event (connection_id, company_id, received_at, create_date,
-                        delivery_count, duplicate_count, {", ".join(columns)})
+                        delivery_count, duplicate_count, {", ".join(COLUMNS)})
                  VALUES %s
                  ON CONFLICT DO NOTHING
                  RETURNING connection_id, remote_object, external_id, origin,
@@ -289,7 +291,7 @@ class SyncEvent(models.Model):
                     now,
                     1,
                     0,
-                    *(row.get(column, defaults.get(column)) for column in columns),
+                    *(row.get(column, DEFAULTS.get(column)) for column in COLUMNS),
                 )
                 for row in rows
             ],

@@ -53,21 +53,7 @@ class SyncHealth(models.AbstractModel):
         lane shows a sign of life, what can be done is done.
         """
         seconds = self.env["sync.settings"]._number("health_seconds")
-        limit = clock.now() - timedelta(seconds=seconds)
-        if self._last_sign_of_life() > limit:
-            return None
-        due = self.env["sync.job"]._next_eta()
-        if due is None or due > limit:
+        since = self.env["sync.watchdog"]._overlooked_since()
+        if since is None or since > clock.now() - timedelta(seconds=seconds):
             return None
         return _("Jobs have been due for more than %s seconds and no lane picks them up.", seconds)
-
-    @api.model
-    def _last_sign_of_life(self):
-        """Return when a lane last began or ended anything."""
-        self.env.cr.execute(
-            """
-            SELECT max(GREATEST(l.beat_at, c.lastcall, c.create_date))
-              FROM sync_lane l JOIN ir_cron c ON c.id = l.cron_id AND c.active WHERE l.active
-            """
-        )
-        return self.env.cr.fetchone()[0] or clock.now() - timedelta(days=3650)

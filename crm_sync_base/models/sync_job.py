@@ -24,6 +24,7 @@ class SyncJob(models.Model):
     """The job ledger: one unit of work on one record or one page of records."""
 
     _name = "sync.job"
+    _inherit = ["sync.story.mixin"]
     _description = "Job"
     _order = "id desc"
 
@@ -178,18 +179,6 @@ class SyncJob(models.Model):
             "name": self.name,
         }
 
-    def action_open_record(self):
-        """Open the Odoo record of the job."""
-        self.ensure_one()
-        if not self.res_id or self.model not in self.env:
-            raise UserError(_("This job has no Odoo record (yet)."))
-        return {
-            "type": "ir.actions.act_window",
-            "res_model": self.model,
-            "res_id": self.res_id,
-            "view_mode": "form",
-        }
-
     def action_open_remote(self):
         """Open the record at the provider.
 
@@ -212,8 +201,3 @@ class SyncJob(models.Model):
             "res_id": self.exception_id.id,
             "view_mode": "form",
         }
-
-    def action_open_trace(self):
-        """Open the whole story that this job belongs to."""
-        self.ensure_one()
-        return self.env["sync.trace"]._action(self.correlation_id)

@@ -143,11 +143,8 @@ class SyncOverview(models.AbstractModel):
     @api.model
     def _stuck_minutes(self):
         """Return for how many minutes due work has been waiting with no lane alive, else 0."""
-        due = self.env["sync.job"].sudo()._next_eta()
-        alive = [lane.beat_at for lane in self.env["sync.lane"].sudo().search([]) if lane.beat_at]
-        if not due:
-            return 0
-        silence = fields.Datetime.now() - max([due, *alive])
+        since = self.env["sync.watchdog"].sudo()._overlooked_since()
+        silence = fields.Datetime.now() - since if since else timedelta()
         return int(silence.total_seconds() // 60) if silence > timedelta(minutes=STUCK_MINUTES) else 0
 
     @api.model

@@ -24,7 +24,7 @@ class SyncSaga(models.Model):
 
     _name = "sync.saga"
     _description = "Saga"
-    _inherit = ["mail.thread", "mail.activity.mixin"]
+    _inherit = ["mail.thread", "mail.activity.mixin", "sync.story.mixin"]
     _order = "id desc"
 
     name = fields.Char(string="Record", readonly=True)
@@ -375,21 +375,6 @@ class SyncSaga(models.Model):
             "res_id": self.id,
             "view_mode": "form",
         }
-
-    def action_open_record(self):
-        """Open the record that the saga is about."""
-        self.ensure_one()
-        return {
-            "type": "ir.actions.act_window",
-            "res_model": self.model,
-            "res_id": self.res_id,
-            "view_mode": "form",
-        }
-
-    def action_open_trace(self):
-        """Open the whole story that this saga belongs to."""
-        self.ensure_one()
-        return self.env["sync.trace"]._action(self.correlation_id)
 
     def action_open_jobs(self):
         """Open every job that ran or undid a step of this saga."""

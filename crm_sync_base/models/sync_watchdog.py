@@ -57,7 +57,7 @@ class SyncWatchdog(models.AbstractModel):
         now = clock.now()
         if due and due < now - timedelta(seconds=GRACE_SECONDS):
             self.env["sync.lane"]._wake()
-        self._report(due, now)
+        self._report(now)
         if due or self.env["sync.job"].search_count([("state", "=", "running")], limit=1):
             self._arm(max(due or now, now) + timedelta(seconds=LOOK_SECONDS))
 
@@ -84,9 +84,9 @@ class SyncWatchdog(models.AbstractModel):
     # === Report ===#
 
     @api.model
-    def _report(self, due, now):
+    def _report(self, now):
         """Raise one exception for work that does not advance, or resolve it."""
-        error = self._stuck(now) or self._overlooked(due, now)
+        error = self._stuck(now) or self._overlooked(now)
         Exception_ = self.env["sync.exception"]
         if error:
             Exception_._raise(self.env["sync.flow"], self.env["sync.connection"], error)
@@ -118,17 +118,36 @@ class SyncWatchdog(models.AbstractModel):
             fingerprint="stuck",
         )
 
-    def _overlooked(self, due, now):
+    def _overlooked(self, now):
         """Return an error when due work waits and no lane shows a sign of life."""
-        limit = now - timedelta(seconds=STALL_SECONDS)
-        beats = [lane.beat_at for lane in self.env["sync.lane"].search([]) if lane.beat_at]
-        if not due or due > limit or max(beats, default=limit) > limit:
+        since = self._overlooked_since()
+        if since is None or since > now - timedelta(seconds=STALL_SECONDS):
             return None
         return LaneStalled(
-            _("Jobs have been due since %s (UTC) and no lane picks them up.", due.strftime("%H:%M")),
+            _("Jobs have been due since %s (UTC) and no lane picks them up.", since.strftime("%H:%M")),
             hint=_(
                 "Check that the server runs scheduled actions (max_cron_threads) and that at "
                 "least one lane is switched on, under Configuration, Lanes."
             ),
             fingerprint="overlooked",
         )
+
+    @api.model
+    def _overlooked_since(self):
+        """Return since when work is due while no lane shows a sign of life, None without any.
+
+        A moment just past is nothing to worry about: how long is too long, the reader decides.
+        """
+        due = self.env["sync.job"]._next_eta()
+        return max(due, self._last_sign_of_life()) if due else None
+
+    @api.model
+    def _last_sign_of_life(self):
+        """Return when a lane last began or ended anything."""
+        self.env.cr.execute(
+            """
+            SELECT max(GREATEST(l.beat_at, c.lastcall, c.create_date))
+              FROM sync_lane l JOIN ir_cron c ON c.id = l.cron_id AND c.active WHERE l.active
+            """
+        )
+        return self.env.cr.fetchone()[0] or clock.now() - timedelta(days=3650)

@@ -10,12 +10,14 @@ import hmac
 import json
 import os
 from collections import Counter
+from datetime import timedelta
 
 from cryptography.fernet import Fernet
 from odoo import models
 from odoo.orm.model_classes import add_to_registry
 from odoo.tests import TransactionCase, tagged
 
+from ..lib import clock
 from ..lib.declarations import (
     Document,
     Notification,
@@ -232,6 +234,18 @@ class SyncCase(TransactionCase):
             **vals,
         }
         return cls.env["sync.flow.template"]._create_flow(cls.connection, template)
+
+    def silence_lanes(self, hours):
+        """Let no lane have shown a sign of life for so long."""
+        then = clock.now() - timedelta(hours=hours)
+        lanes = self.env["sync.lane"].search([])
+        lanes.beat_at = then
+        self.env.flush_all()
+        self.env.cr.execute(
+            "UPDATE ir_cron SET lastcall = %s, create_date = %s WHERE id = ANY(%s)",
+            [then, then, lanes.cron_id.ids],
+        )
+        self.env.invalidate_all()
 
     def run_lane(self):
         """Run everything that is due, as the cron would; returns the number of jobs."""

@@ -108,7 +108,7 @@ class TestOverview(SyncCase):
         lanes = self.env["sync.lane"].search([])
         lanes.beat_at = fields.Datetime.now()
         self.assertEqual(self.overview()["stuck_minutes"], 0, "there is much to do, that is all")
-        lanes.beat_at = fields.Datetime.now() - timedelta(hours=1)
+        self.silence_lanes(hours=1)
         self.assertEqual(self.overview()["stuck_minutes"], 12)
 
     def test_what_is_held_is_told(self):

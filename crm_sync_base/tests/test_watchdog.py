@@ -104,22 +104,22 @@ class TestWatchdog(SyncCase):
         self.notify("Account", "a1")
         jobs = self.env["sync.job"]._claim(self.lane)
         self.age(jobs, started_at=3600)
-        self.env["sync.watchdog"]._report(None, clock.now())
+        self.env["sync.watchdog"]._report(clock.now())
         card = self.cards()
         self.assertIn(self.lane.name, card.message)
         self.assertIn("60 minutes", card.message)
-        self.env["sync.watchdog"]._report(None, clock.now())
+        self.env["sync.watchdog"]._report(clock.now())
         self.assertEqual(len(self.cards()), 1)
         self.assertEqual(card, self.cards())
         jobs.state = "done"
-        self.env["sync.watchdog"]._report(None, clock.now())
+        self.env["sync.watchdog"]._report(clock.now())
         self.assertEqual(card.state, "resolved")
         self.assertIn("By itself", card.resolution)
 
     def test_work_that_nobody_picks_up_is_reported(self):
         self.notify("Account", "a1")
         self.age(self.jobs(external_id="a1"), eta=3600)
-        self.env["sync.lane"].search([]).beat_at = clock.now() - timedelta(hours=1)
+        self.silence_lanes(hours=2)
         self.watch()
         self.assertIn("no lane picks them up", self.cards().message)
 

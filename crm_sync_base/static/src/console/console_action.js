@@ -1,11 +1,11 @@
-import { Component, onWillStart, onWillUnmount, useExternalListener, useState } from "@odoo/owl";
-import { browser } from "@web/core/browser/browser";
+import { Component } from "@odoo/owl";
 import { _t } from "@web/core/l10n/translation";
 import { registry } from "@web/core/registry";
 import { useService } from "@web/core/utils/hooks";
 import { Layout } from "@web/search/layout";
 import { standardActionServiceProps } from "@web/webclient/actions/action_service";
 
+import { useFigures } from "../core/figures";
 import { ago, humanDuration, localTime } from "../core/format";
 
 const REFRESH = 4000; // ms between an answer and the next question
@@ -19,41 +19,9 @@ export class SyncConsole extends Component {
     static displayName = _t("Job Console");
 
     setup() {
-        this.orm = useService("orm");
         this.action = useService("action");
         this.display = { controlPanel: {} };
-        this.state = useState({ data: null, error: "", paused: false });
-        onWillStart(() => this.load());
-        onWillUnmount(() => this.stop());
-        useExternalListener(document, "visibilitychange", () => (document.hidden ? this.stop() : this.load()));
-    }
-
-    stop() {
-        browser.clearTimeout(this.timer);
-    }
-
-    /** Read the figures, and again a moment after the answer: a slow server is asked less often. */
-    async load() {
-        this.stop();
-        if (this.loading) {
-            return;
-        }
-        this.loading = true;
-        try {
-            this.state.data = await this.orm.silent.call("sync.console", "get_console", []);
-            this.state.error = "";
-        } catch (error) {
-            this.state.error = error.data?.message || error.message || _t("The server cannot be reached.");
-        }
-        this.loading = false;
-        if (!document.hidden && !this.state.paused) {
-            this.timer = browser.setTimeout(() => this.load(), REFRESH);
-        }
-    }
-
-    togglePause() {
-        this.state.paused = !this.state.paused;
-        return this.state.paused ? this.stop() : this.load();
+        Object.assign(this, useFigures("sync.console", "get_console", REFRESH));
     }
 
     // --- figures ---

@@ -1,15 +1,15 @@
-import { Component, onWillStart, onWillUnmount, useExternalListener, useState } from "@odoo/owl";
-import { browser } from "@web/core/browser/browser";
+import { Component } from "@odoo/owl";
 import { _t } from "@web/core/l10n/translation";
 import { registry } from "@web/core/registry";
 import { useService } from "@web/core/utils/hooks";
 import { Layout } from "@web/search/layout";
 import { standardActionServiceProps } from "@web/webclient/actions/action_service";
 
+import { useFigures } from "../core/figures";
 import { ago, localTime } from "../core/format";
 import { SyncSearchBox } from "../core/search_box";
 
-const REFRESH = 10000; // ms
+const REFRESH = 10000; // ms between an answer and the next question
 
 /** What is under way right now, and what waits for a person. */
 export class SyncOverview extends Component {
@@ -20,27 +20,9 @@ export class SyncOverview extends Component {
     static displayName = _t("Overview");
 
     setup() {
-        this.orm = useService("orm");
         this.action = useService("action");
         this.display = { controlPanel: {} };
-        this.state = useState({ data: null, error: "" });
-        onWillStart(() => this.load());
-        onWillUnmount(() => browser.clearTimeout(this.timer));
-        useExternalListener(document, "visibilitychange", () => !document.hidden && this.load());
-    }
-
-    /** Read the figures, now and then again; a page nobody looks at asks nothing. */
-    async load() {
-        browser.clearTimeout(this.timer);
-        try {
-            this.state.data = await this.orm.silent.call("sync.overview", "get_overview", []);
-            this.state.error = "";
-        } catch (error) {
-            this.state.error = error.data?.message || error.message || _t("The server cannot be reached.");
-        }
-        if (!document.hidden) {
-            this.timer = browser.setTimeout(() => this.load(), REFRESH);
-        }
+        Object.assign(this, useFigures("sync.overview", "get_overview", REFRESH));
     }
 
     get tiles() {

@@ -1,0 +1,74 @@
+"""A document on its way into Odoo, and what is bound of its lines."""
+
+from typing import NamedTuple
+
+
+class Unit:
+    """One document on its way into Odoo, from planning to result."""
+
+    __slots__ = (
+        "binding",
+        "brought",
+        "changes",
+        "document",
+        "draft",
+        "error",
+        "external_id",
+        "fingerprint",
+        "flow",
+        "job",
+        "label",
+        "line_bindings",
+        "needs",
+        "operation",
+        "record",
+        "rules",
+        "subject",
+        "summary",
+    )
+
+    def __init__(self, flow, job, external_id):
+        self.flow = flow
+        self.job = job
+        self.external_id = external_id
+        self.document = None
+        self.brought = ()  # what it needed and was fetched for it, whatever became of that
+        self.draft = None
+        self.rules = ()
+        self.record = None  # the Odoo record, once there is one
+        self.binding = None  # a `Bound`, once there is one
+        self.line_bindings = {}  # field → `LineBindings`
+        self.fingerprint = ""
+        self.label = ""  # what people call documents of this kind, once planned
+        self.subject = ""  # the document as people know it, once somebody asked
+        self.needs = []  # prerequisites: units that must exist first
+        self.operation = ""  # create | update | "" (nothing to write)
+        self.changes = {}
+        self.error = None
+        self.summary = ""
+
+    @property
+    def key(self):
+        """Identity of the document inside its connection."""
+        return (self.flow.remote_object, self.external_id)
+
+    @property
+    def is_open(self):
+        """Whether the unit is still to be planned or applied."""
+        return self.error is None and not self.summary
+
+
+class LineBindings(NamedTuple):
+    """What is bound of one record's lines."""
+
+    by_external_id: dict[str, int]  #: the source's lines → line record
+    present: set[int]  #: the record's lines that came from the provider
+
+
+def plain(value):
+    """Return a change value as the ledger stores it."""
+    if isinstance(value, Unit):
+        return value.record.id if value.record else None
+    if isinstance(value, tuple):
+        return [plain(item) for item in value]
+    return value

@@ -1,0 +1,197 @@
+from odoo import _, fields, models
+
+from ..lib.unit import Unit, plain
+
+
+class SyncHandlerInboundApply(models.AbstractModel):
+    """Apply: write what was planned, bind it and remember it."""
+
+    _inherit = "sync.handler.inbound"
+
+    def _apply(self, env, units, registry):
+        """Write what the open units and their prerequisites ask for."""
+        for level in self._levels(units):
+            self._write_level(env, level)
+        reached = self._reachable(units)
+        self._remember([unit for unit in reached if unit.operation])
+        self._remember_unchanged([unit for unit in reached if not unit.operation and unit.record])
+        for unit in units:
+            if unit.is_open:
+                unit.summary = self._summary(unit)
+        self._follow_up(units)
+
+    def _reachable(self, units):
+        """Return the open units and all they need, each once."""
+        seen = {}
+        stack = [unit for unit in units if unit.is_open]
+        while stack:
+            unit = stack.pop()
+            if unit.key not in seen:
+                seen[unit.key] = unit
+                stack += unit.needs
+        return list(seen.values())
+
+    def _levels(self, units):
+        """Return the units to write in order: prerequisites in earlier lists."""
+        heights = {}
+
+        def height(unit):
+            if unit.key not in heights:
+                heights[unit.key] = 1 + max((height(need) for need in unit.needs), default=-1)
+            return heights[unit.key]
+
+        levels = {}
+        for unit in self._reachable(units):
+            levels.setdefault(height(unit), []).append(unit)
+        return [levels[number] for number in sorted(levels)]
+
+    def _write_level(self, env, units):
+        by_flow = {}
+        for unit in units:
+            if unit.operation and unit.record is None:
+                by_flow.setdefault(unit.flow, []).append(unit)
+            elif unit.operation:
+                unit.flow._handler("record")._update(env, unit)
+        for flow, created in by_flow.items():
+            flow._handler("record")._create(env, flow, created)
+        for unit in units:
+            if unit.operation:
+                unit.flow._handler("record")._verify(env, unit)
+
+    def _create(self, env, flow, units):
+        vals_list = [self._vals(env, unit) for unit in units]
+        records = env[flow.model]._sync_create(vals_list)
+        for unit, record in zip(units, records):
+            unit.record = record
+
+    def _update(self, env, unit):
+        vals = self._vals(env, unit)
+        if vals:
+            self._unbind_removed_lines(
+                unit, {name: vals[name] for name in unit.draft.lines if name in vals}
+            )
+            unit.record.write(vals)
+
+    def _vals(self, env, unit):
+        """Return the values to write: only what changes, with real ids."""
+        vals = {
+            name: self._storable(env[unit.flow.model]._fields[name], after)
+            for name, (_before, after) in unit.changes.items()
+        }
+        for target, lines in unit.draft.lines.items():
+            commands = self._line_commands(env, unit, target, lines)
+            if commands:
+                vals[target] = commands
+        return vals
+
+    def _storable(self, field, value):
+        """Return a planned value as the ORM takes it."""
+        if isinstance(value, Unit):
+            value = value.record.id
+        if isinstance(value, tuple):
+            ids = [item.record.id if isinstance(item, Unit) else item for item in value]
+            return [fields.Command.set(ids)]
+        if value is None:
+            return False
+        if field.type in ("float", "monetary"):
+            # The ORM's floats are rounded to the field's digits; totals are compared
+            # with the source afterwards, in Decimal.
+            return float(value)
+        return value
+
+    def _verify(self, env, unit):
+        """Hook: compare what was written with the source; raise to undo it."""
+
+    # === Remember ===#
+
+    def _remember(self, units):
+        """Write bindings and change rows for what was written."""
+        self._bind([unit for unit in units if not unit.binding])
+        self._touch([unit for unit in units if unit.binding])
+        self._bind_lines(units)
+        self.env["sync.change"]._record_many([self._change(unit, "applied") for unit in units])
+
+    def _remember_unchanged(self, units):
+        """Bind records that were found equal, and remember the version that was seen."""
+        self._bind([unit for unit in units if not unit.binding])
+        self._touch([unit for unit in units if unit.binding])
+
+    def _bind(self, units):
+        self.env["sync.binding"]._bind_many(
+            [
+                {
+                    "connection": unit.flow.connection_id,
+                    "remote_object": unit.flow.remote_object,
+                    "external_id": unit.external_id,
+                    "model": unit.flow.model,
+                    "res_id": unit.record.id,
+                    "version": unit.document.version,
+                    "fingerprint_in": unit.fingerprint,
+                    "correlation_id": unit.job.correlation_id,
+                }
+                for unit in units
+            ]
+        )
+
+    def _unbind_removed_lines(self, unit, commands):
+        """Forget the bindings of lines that are about to be deleted."""
+        for target, lines in commands.items():
+            removed = [command[1] for command in lines if command[0] == fields.Command.DELETE]
+            rule = self._line_rule(unit, target)
+            if removed and rule.child_object:
+                self.env["sync.binding"]._forget(unit.flow.connection_id, rule.child_object, removed)
+
+    def _bind_lines(self, units):
+        """Bind the lines of records that have an id of their own at the provider."""
+        by_flow = {}
+        for unit in units:
+            by_flow.setdefault(unit.flow, []).append(unit)
+        for flow, mine in by_flow.items():
+            self._load_lines(flow, mine)
+        self.env["sync.binding"]._bind_many(
+            [
+                row
+                for unit in units
+                for target in unit.line_bindings
+                for row in self._new_line_bindings(unit, target)
+            ]
+        )
+
+    def _new_line_bindings(self, unit, target):
+        """Yield a binding for each line that was just created, in the source's order."""
+        rule = self._line_rule(unit, target)
+        lines = unit.draft.lines.get(target, ())
+        known = self._line_bindings(unit, rule, lines)
+        taken = set(known.values())
+        free = [record for record in unit.record[target].sorted("id") if record.id not in taken]
+        new = [line for line in lines if line.external_id not in known]
+        for line, record in zip(new, free[len(free) - len(new):]):
+            yield {
+                "connection": unit.flow.connection_id,
+                "remote_object": rule.child_object,
+                "external_id": line.external_id,
+                "model": record._name,
+                "res_id": record.id,
+                "correlation_id": unit.job.correlation_id,
+            }
+
+    def _change(self, unit, verdict):
+        values = {
+            name: [plain(before), plain(after)] for name, (before, after) in unit.changes.items()
+        }
+        for target, lines in unit.draft.lines.items():
+            values[target] = [None, _("%s lines", len(lines))]
+        return {
+            "job": unit.job,
+            "flow": unit.flow,
+            "mapping_id": unit.flow.mapping_id.id,
+            "direction": "inbound",
+            "operation": unit.operation,
+            "verdict": verdict,
+            "model": unit.flow.model,
+            "res_id": unit.record.id if unit.record else None,
+            "record_name": self._subject(unit),
+            "remote_object": unit.flow.remote_object,
+            "external_id": unit.external_id,
+            "values": values,
+        }

@@ -1,0 +1,168 @@
+from odoo import _, models
+
+from ..lib import planner
+from ..lib.planner import Found, Problem
+from ..lib.remedy import CHOOSE, IDENTIFY, Remedy
+from ..lib.transforms import Reference
+from ..lib.unit import Unit
+
+MAX_DEPTH = 5  # of prerequisites of prerequisites
+
+
+class SyncHandlerInboundResolve(models.AbstractModel):
+    """References, look-ups and matching: one query for each kind, for the whole batch."""
+
+    _inherit = "sync.handler.inbound"
+
+    def _resolve(self, env, flow, units, registry, depth):
+        wanted = {target for unit in units for target in unit.draft.pending()}
+        # Whoever asks first brings it along: the changes belong to that job's story.
+        references = {
+            target: unit.job
+            for unit in reversed(units)
+            for target in unit.draft.pending()
+            if isinstance(target, Reference)
+        }
+        answers = self._answer_references(env, flow, references, registry, depth)
+        answers.update(self._answer_lookups(env, wanted - references.keys()))
+        for unit in units:
+            for target in unit.draft.pending():
+                found = answers[target]
+                if isinstance(found.res_id, Unit):
+                    unit.needs.append(found.res_id)
+            planner.resolve(unit.draft, answers)
+
+    def _answer_references(self, env, flow, references, registry, depth):
+        answers = {}
+        by_object = {}
+        for reference in references:
+            by_object.setdefault(reference.remote_object, []).append(reference)
+        for name, wanted in by_object.items():
+            normalize = flow._connector()._object(name).normalize_id
+            bindings = self.env["sync.binding"]._lookup(
+                flow.connection_id, name, [normalize(ref.external_id) for ref in wanted]
+            )
+            missing = {}
+            for reference in wanted:
+                binding = bindings.get(normalize(reference.external_id))
+                if binding:
+                    answers[reference] = Found(binding.res_id)
+                else:
+                    missing[reference] = references[reference]
+            answers.update(self._bring_along(env, flow, name, missing, registry, depth))
+        return answers
+
+    def _bring_along(self, env, flow, name, references, registry, depth):
+        """Plan the records that are needed and not there yet, in their own flow.
+
+        :param references: `{reference: job that asks for it}`.
+        """
+        if not references:
+            return {}
+        source = self.env["sync.flow"]._for_object(flow.connection_id, name)[:1]
+        label = flow._connector()._object(name).label
+        if not source or depth >= MAX_DEPTH:
+            problem = _("no flow brings %s into Odoo", label)
+            return {reference: Found(problem=problem, code="not_ready") for reference in references}
+        normalize = source._remote().normalize_id
+        keys = {reference: normalize(reference.external_id) for reference in references}
+        askers = {keys[reference]: job for reference, job in references.items()}
+        units = [
+            Unit(source, job, key) for key, job in askers.items() if (name, key) not in registry
+        ]
+        if units:
+            handler = source._handler("record")
+            handler._fetch(source, units)
+            handler._plan(env, source, units, registry, depth + 1)
+        return {
+            reference: self._answer_unit(registry[(name, key)], label)
+            for reference, key in keys.items()
+        }
+
+    def _answer_unit(self, unit, label):
+        """Return the record of a planned prerequisite, or why there is none."""
+        if unit.document is None or unit.document.deleted:
+            return Found(problem=_("the %s no longer exists at the provider", label), code="not_ready")
+        return Found(unit)
+
+    def _answer_lookups(self, env, targets):
+        answers = {}
+        groups = {}
+        for model, lookup in targets:
+            groups.setdefault((model, lookup.field, lookup.scope), []).append(lookup)
+        for (model, field, scope), lookups in groups.items():
+            domain = [(field, "in", [lookup.value for lookup in lookups]), *scope]
+            found = {}
+            for record in env[model].search(domain):
+                found.setdefault(str(record[field]), []).append(record.id)
+            for lookup in lookups:
+                answers[(model, lookup)] = self._answer_lookup(env, model, lookup, found)
+        return answers
+
+    def _answer_lookup(self, env, model, lookup, found):
+        ids = found.get(lookup.value, [])
+        if len(ids) == 1:
+            return Found(ids[0])
+        what = env[model]._description
+        field = env[model]._fields[lookup.field]._description_string(env)
+        if not ids:
+            problem = _(
+                "there is no %(what)s with %(field)s “%(value)s”",
+                what=what,
+                field=field,
+                value=lookup.value,
+            )
+        else:
+            problem = _(
+                "%(count)s records of %(what)s have %(field)s “%(value)s”",
+                count=len(ids),
+                what=what,
+                field=field,
+                value=lookup.value,
+            )
+        kind = CHOOSE if ids else IDENTIFY
+        remedy = Remedy(kind, model=model, field=lookup.field, value=lookup.value)
+        return Found(problem=problem, remedy=remedy)
+
+    # --- Matching ---
+
+    def _match(self, env, flow, units):
+        """Bind documents to records that are already there, by identifying fields."""
+        for rule in (rule for rule in (units[0].rules if units else ()) if rule.is_key):
+            candidates = {
+                unit: unit.draft.values.get(rule.target)
+                for unit in units
+                if unit.record is None and unit.draft.values.get(rule.target)
+            }
+            if not candidates:
+                continue
+            records = env[flow.model].search([(rule.target, "in", list(candidates.values()))])
+            taken = self.env["sync.binding"]._for_records(
+                flow.connection_id, flow.remote_object, records
+            )
+            by_value = {}
+            for record in records.browse(set(records._ids) - set(taken)):
+                by_value.setdefault(record[rule.target], []).append(record)
+            for unit, value in candidates.items():
+                self._match_one(unit, rule, by_value.get(value, []))
+
+    def _match_one(self, unit, rule, records):
+        if len(records) == 1:
+            unit.record = records[0]
+        elif len(records) > 1:
+            unit.draft.problems.append(
+                Problem(
+                    _(
+                        "%(count)s Odoo records have the same %(field)s: decide which one it is",
+                        count=len(records),
+                        field=rule.label,
+                    ),
+                    remedy=Remedy(
+                        CHOOSE,
+                        rule.label,
+                        records[0]._name,
+                        rule.target,
+                        str(records[0][rule.target]),
+                    ),
+                )
+            )
