@@ -52,7 +52,7 @@ class SyncJob(models.Model):
 
     # === Subject ===#
     remote_object = fields.Char(readonly=True)
-    external_id = fields.Char(readonly=True, index=True)
+    external_id = fields.Char(readonly=True, index="btree_not_null")
     model = fields.Char(readonly=True)
     res_id = fields.Many2oneReference(string="Record", model_field="model", readonly=True)
     payload = fields.Json(readonly=True)
@@ -94,13 +94,13 @@ class SyncJob(models.Model):
     )
     _claimable = models.Index("(flow_id, kind, priority, id) WHERE state = 'pending'")
     _waiting = models.Index("(flow_id, eta) WHERE state = 'pending' AND depends_on_id IS NULL")
-    _waiting_lane = models.Index("(lane_key) WHERE state = 'pending'")
+    # The only one that gives a record's unfinished jobs in order: see `_OPEN_JOBS`.
+    _open_lane = models.Index("(lane_key, id) WHERE state IN ('pending', 'running')")
     _unfinished = models.Index("(flow_id, state) WHERE state IN ('pending', 'running', 'failed')")
-    _running = models.Index("(lane_id) WHERE state = 'running'")
     _ended = models.Index("(done_at) WHERE done_at IS NOT NULL")
     _failed_key = models.Index("(idempotency_key) WHERE state = 'failed'")
     _unfinished_call = models.Index("(idempotency_key) WHERE intent IS NOT NULL")
-    _record = models.Index("(model, res_id)")
+    _record = models.Index("(model, res_id) WHERE res_id IS NOT NULL")
 
     # === Computes ===#
 

@@ -164,13 +164,7 @@ class SyncJobQueue(models.Model):
         """
         self.env.flush_all()
         now = clock.now()
-        kinds = [kind for kind, _label in self._fields["kind"].selection]
-        terms = {
-            "now": now,
-            "kinds": kinds,
-            "less": URGENT if lane.express else 2**31 - 1,
-            "blocked": self._blocked_rows(),
-        }
+        terms = self._claim_terms(lane, now)
         self.env.cr.execute(self._SQL_MOST_URGENT, terms, log_exceptions=False)
         head = self.env.cr.fetchone()
         if not head:
@@ -200,6 +194,15 @@ class SyncJobQueue(models.Model):
             jobs.invalidate_recordset()
         return jobs
 
+    def _claim_terms(self, lane, now):
+        """Return what the statements of a claim must know."""
+        return {
+            "now": now,
+            "kinds": [kind for kind, _label in self._fields["kind"].selection],
+            "less": URGENT if lane.express else 2**31 - 1,
+            "blocked": self._blocked_rows(),
+        }
+
     def _claim_size(self, flow_id, kind, batch_size):
         """Return how many jobs to claim: of writes, as many as fill the provider's calls."""
         if kind != "push":
@@ -219,6 +222,16 @@ class SyncJobQueue(models.Model):
                    AND (h.scope = 'all' OR h.connection_id = c.id OR h.flow_id = f.id))
     """
 
+    # The unfinished jobs of a job's record. Statistics are always older than a queue and
+    # tell the planner that hardly a job is unfinished, so that it may as well read all of
+    # them for each record. Sorting is switched off for claims, and only the index by
+    # record has them in this order; OFFSET 0 keeps it from pulling conditions inside.
+    _OPEN_JOBS = """
+               SELECT * FROM sync_job w
+                WHERE w.lane_key = j.lane_key AND w.state IN ('pending', 'running')
+                ORDER BY w.id OFFSET 0
+    """
+
     # Besides the clock: its record is free, what it waits for is done, and the
     # provider takes calls of this flow and kind at this priority.
     _TAKEN = """
@@ -227,10 +240,10 @@ class SyncJobQueue(models.Model):
     """
     _RUNNABLE = f"""
                j.state = 'pending' AND j.eta <= %(now)s AND j.priority < %(less)s
-           AND NOT EXISTS (SELECT 1 FROM sync_job r
-                            WHERE r.lane_key = j.lane_key AND r.state = 'running')
-           AND NOT EXISTS (SELECT 1 FROM sync_job d
-                            WHERE d.id = j.depends_on_id AND d.state IN ('pending', 'running', 'failed'))
+           AND NOT COALESCE((SELECT bool_or(r.state = 'running') FROM ({_OPEN_JOBS}) r), FALSE)
+           AND (j.depends_on_id IS NULL OR NOT EXISTS (
+                SELECT 1 FROM (SELECT state FROM sync_job n WHERE n.id = j.depends_on_id OFFSET 0) d
+                 WHERE d.state IN ('pending', 'running', 'failed')))
            AND {_TAKEN}
     """
 
@@ -250,9 +263,7 @@ class SyncJobQueue(models.Model):
     """
 
     # Its batch; rows that another lane is claiming right now are skipped, and those
-    # whose record has older work waiting in another flow. That is looked up by the
-    # record: OFFSET 0 keeps the planner from reading all that waits, which it takes for
-    # little as long as its statistics are older than the rows.
+    # whose record has older work waiting in another flow.
     _SQL_CANDIDATES = f"""
         SELECT j.id, j.lane_key
           FROM sync_job j
@@ -260,13 +271,12 @@ class SyncJobQueue(models.Model):
            AND {_RUNNABLE}
            AND NOT COALESCE((
                 SELECT bool_or(
-                       e.id < j.id AND e.priority <= j.priority AND e.eta <= %(now)s
+                       e.state = 'pending' AND e.id < j.id AND e.priority <= j.priority AND e.eta <= %(now)s
                    AND e.depends_on_id IS NULL AND (e.flow_id, e.kind) <> (j.flow_id, j.kind)
                    AND e.flow_id IN (SELECT o.id FROM ({_SQL_OPEN_FLOWS}) o)
                    AND NOT EXISTS (SELECT 1 FROM jsonb_to_recordset(%(blocked)s) AS b(flow int, kind text)
                                     WHERE b.flow = e.flow_id AND b.kind = e.kind))
-                  FROM (SELECT * FROM sync_job w
-                         WHERE w.lane_key = j.lane_key AND w.state = 'pending' OFFSET 0) e), FALSE)
+                  FROM ({_OPEN_JOBS}) e), FALSE)
          ORDER BY j.priority, j.id
          LIMIT %(limit)s
            FOR UPDATE OF j SKIP LOCKED

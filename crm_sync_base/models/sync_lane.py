@@ -313,14 +313,14 @@ class SyncLane(models.Model):
         if not modules.module.current_test:
             self.env.cr.execute(self._SQL_BEGIN_CLAIM)
 
-    _SQL_BEGIN_CLAIM = """
-        SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    _SQL_PLAIN_PLANS = """
         SET LOCAL enable_seqscan = off;
         SET LOCAL enable_bitmapscan = off;
         SET LOCAL enable_hashjoin = off;
         SET LOCAL enable_mergejoin = off;
         SET LOCAL enable_sort = off;
     """
+    _SQL_BEGIN_CLAIM = f"SET TRANSACTION ISOLATION LEVEL READ COMMITTED; {_SQL_PLAIN_PLANS}"
 
     def _beat(self):
         """Leave a sign of life, now and then."""

@@ -111,6 +111,22 @@ class TestEngineQueue(SyncCase):
         self.assertEqual(self.claim().mapped("idempotency_key"), ["first"])
         self.assertEqual(self.claim(), older)
 
+    def test_a_claim_looks_work_up_by_its_record_whatever_statistics_say(self):
+        # Statistics of the moment when hardly anything waited, then a backfill.
+        self.enqueue(*(self.spec(f"done {number}") for number in range(300)))
+        self.env.cr.execute("UPDATE sync_job SET state = 'done'")
+        self.env.cr.execute("ANALYZE sync_job")
+        self.enqueue(*(self.spec(f"waits {number}") for number in range(2000)))
+        job = self.env["sync.job"]
+        terms = job._claim_terms(self.lane, fields.Datetime.now() + timedelta(minutes=1))
+        terms.update(flow_id=self.flow.id, kind="record", suspect=False, limit=100)
+        self.env.cr.execute(self.lane._SQL_PLAIN_PLANS)
+        self.env.cr.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {job._SQL_CANDIDATES}", terms)
+        plan = self.env.cr.fetchone()[0][0]["Plan"]
+        self.assertEqual(plan["Actual Rows"], 100)
+        # Some pages for each record that is taken; reading all that waits takes hundreds.
+        self.assertLess(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"], 100 * 20)
+
     def test_a_paused_flow_does_not_hold_the_record_for_others(self):
         other = self.make_flow(ACCOUNT_RULES, paused=True)
         self.enqueue(self.spec("b", flow=other, lane_key="same"))
