@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
-from decimal import Decimal
 from typing import Any
 
-from . import paths
+from . import ownership, paths
 from .errors import DataInvalid, MappingMissing, NotReady, SyncError
+from .ownership import NOTHING_KNOWN, Situation, Terms, Verdict, same
 from .remedy import MAP, Remedy, once
 from .transforms import INBOUND, Context, Lookup, Reference, TransformProblem
 
@@ -39,6 +38,14 @@ class Rule:
     children: tuple[Rule, ...] = ()  #: rules of each line, for collections
     child_key: str = ""  #: path of a line's own external id
     child_object: str = ""  #: remote object of a line
+    protected_domain: tuple[Any, ...] = ()  #: records on which `protected` holds; empty: all
+    owner: str = ownership.REMOTE  #: system of record: remote | odoo | shared
+    conflict: str = "owner"  #: owner | newest | fill_empty | ask
+
+    @property
+    def terms(self) -> Terms:
+        """Who may write the field, from the remote side."""
+        return Terms(self.policy, self.owner, self.conflict)
 
     @property
     def is_collection(self) -> bool:
@@ -232,50 +239,66 @@ def to_error(
     )
 
 
-def allowed(rule: Rule, exists: bool, before: Any) -> bool:
-    """Return whether a rule may write over `before` (write policy, invariant I8)."""
-    if rule.policy == "create_only":
-        return not exists
-    if rule.policy == "fill_empty":
-        return not exists or same(before, None)
-    return True
+@dataclass(slots=True)
+class Decisions:
+    """What becomes of every value that differs from what Odoo has.
+
+    :param writes: `{field: (before, after)}`.
+    :param verdicts: of the values that are not written, and of those whose writing
+        overrules somebody.
+    :param held: `{field: (before, after)}` of what waits for an approval.
+    :param asked: the same of what both sides changed.
+    """
+
+    writes: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    held: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    asked: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+
+
+def weigh(
+    rules: Iterable[Rule],
+    values: dict[str, Any],
+    current: dict[str, Any] | None,
+    situation: Situation = NOTHING_KNOWN,
+) -> Decisions:
+    """Decide for every value whether it is written, kept, proposed or asked about.
+
+    :param current: the record's values, or None when it does not exist yet.
+    """
+    found = Decisions()
+    for rule in rules:
+        if rule.is_collection or rule.target not in values:
+            continue
+        name, after = rule.target, values[rule.target]
+        before = current.get(name) if current is not None else None
+        if same(before, after):
+            continue
+        verdict = ownership.decide(
+            name, rule.terms, before, after, exists=current is not None, situation=situation
+        )
+        pile = {ownership.WRITE: found.writes, ownership.PROPOSE: found.held, ownership.ASK: found.asked}
+        if verdict.action in pile:
+            pile[verdict.action][name] = (before, after)
+        if verdict.action != ownership.WRITE or verdict.violation:
+            found.verdicts[name] = verdict
+    return found
 
 
 def difference(
     rules: Iterable[Rule], values: dict[str, Any], current: dict[str, Any] | None
 ) -> dict[str, tuple[Any, Any]]:
-    """Return `{field: (before, after)}` for what would be written.
+    """Return `{field: (before, after)}` for what would be written; see `weigh`."""
+    return weigh(rules, values, current).writes
 
-    :param current: the record's values, or None when it does not exist yet.
+
+def line_writable(rule: Rule, before: Any, protected: bool) -> bool:
+    """Return whether a rule may write over `before` in a line that is there already.
+
+    Lines follow their document: what their rule keeps is kept, nobody is asked.
     """
-    result = {}
-    for rule in rules:
-        if rule.is_collection or rule.target not in values:
-            continue
-        after = values[rule.target]
-        before = current.get(rule.target) if current is not None else None
-        if not allowed(rule, current is not None, before) or same(before, after):
-            continue
-        result[rule.target] = (before, after)
-    return result
-
-
-def same(before: Any, after: Any) -> bool:
-    """Return whether two values mean the same to Odoo (0 is not empty)."""
-    return _normal(before) == _normal(after)
-
-
-def _normal(value: Any) -> Any:
-    if value is None or value is False or value == "":
-        return None
-    if isinstance(value, bool):
-        return True
-    if isinstance(value, (int, float, Decimal)):
-        # Odoo stores floats; ten digits are beyond any of its precisions.
-        return round(Decimal(str(value)), 10)
-    if isinstance(value, (datetime, date)):
-        return value.isoformat()
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return frozenset(value) or None
-    return value
-
+    if rule.owner == ownership.ODOO or (rule.policy == "protected" and protected):
+        return False
+    if rule.policy == "fill_empty":
+        return ownership.is_empty(before)
+    return rule.policy != "create_only"

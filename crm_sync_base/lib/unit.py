@@ -10,12 +10,14 @@ class Unit:
         "binding",
         "brought",
         "changes",
+        "decisions",
         "document",
         "draft",
         "error",
         "external_id",
         "fingerprint",
         "flow",
+        "granted",
         "job",
         "label",
         "line_bindings",
@@ -23,6 +25,7 @@ class Unit:
         "operation",
         "record",
         "rules",
+        "situation",
         "subject",
         "summary",
     )
@@ -44,6 +47,9 @@ class Unit:
         self.needs = []  # prerequisites: units that must exist first
         self.operation = ""  # create | update | "" (nothing to write)
         self.changes = {}
+        self.decisions = None  # `planner.Decisions`, once there is a record to compare with
+        self.situation = None  # `ownership.Situation`, where a rule must know more
+        self.granted = frozenset()  # fields that a person has decided on
         self.error = None
         self.summary = ""
 

@@ -56,6 +56,7 @@ from . import sync_handler_inbound_plan
 from . import sync_handler_inbound_resolve
 from . import sync_handler_inbound_lines
 from . import sync_handler_inbound_apply
+from . import sync_handler_inbound_rules
 from . import sync_handler_stored
 from . import sync_handler_outbound
 from . import sync_outbox

@@ -1,3 +1,4 @@
+import json
 from datetime import datetime
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ class Bound(NamedTuple):
     version: str | None
     fingerprint_in: str | None
     synced_at: datetime | None
+    agreed: dict[str, list[str]] | None
 
 
 class SyncBinding(models.Model):
@@ -38,6 +40,12 @@ class SyncBinding(models.Model):
     fingerprint_in = fields.Char(readonly=True, help="Of what was last applied to Odoo.")
     fingerprint_out = fields.Char(readonly=True, help="Of what was last written to the provider.")
     correlation_id = fields.Char(readonly=True, index=True)
+    agreed = fields.Json(
+        readonly=True,
+        groups="base.group_system",
+        help="Prints of what both sides said last, of the fields whose rules must know: "
+        "{field: [the other system's, Odoo's when they agreed]}.",
+    )
     remote_deleted = fields.Boolean(readonly=True)
     synced_at = fields.Datetime(readonly=True)
 
@@ -89,7 +97,7 @@ class SyncBinding(models.Model):
         # Whoever waits for another one waits in the same order everywhere.
         self.env.cr.execute(
             """
-            SELECT id, external_id, res_id, version, fingerprint_in, synced_at FROM sync_binding
+            SELECT id, external_id, res_id, version, fingerprint_in, synced_at, agreed FROM sync_binding
              WHERE connection_id = %s AND remote_object = %s AND external_id = ANY(%s)
              ORDER BY id
                FOR UPDATE
@@ -124,6 +132,28 @@ class SyncBinding(models.Model):
         self.browse([row[0] for row in rows]).invalidate_recordset(
             ["version", "fingerprint_in", "synced_at", "write_uid", "write_date"], flush=False
         )
+
+    @api.model
+    def _agree_many(self, rows):
+        """Remember what both sides say of the fields whose rules must know (one query).
+
+        :param rows: `[(connection id, remote object, external id, {field: [said, held]})]`.
+        """
+        if not rows:
+            return
+        self.flush_model()
+        self.env.cr.execute_values(
+            """
+            UPDATE sync_binding b SET agreed = COALESCE(b.agreed, '{}') || v.agreed
+              FROM (VALUES %s) AS v (connection_id, remote_object, external_id, agreed)
+             WHERE b.connection_id = v.connection_id AND b.remote_object = v.remote_object
+               AND b.external_id = v.external_id
+            """,
+            [(*row[:3], json.dumps(row[3])) for row in rows],
+            template="(%s, %s, %s, %s::jsonb)",
+            page_size=1000,
+        )
+        self.invalidate_model(["agreed"], flush=False)
 
     @api.model
     def _for_lines(self, connection, remote_object, external_ids, record_ids):

@@ -17,6 +17,7 @@ from ..lib.declarations import (
     WriteResult,
 )
 from ..lib.meter import Meter
+from ..lib.ownership import moment_of
 
 _clients = threading.local()  # clients are not shared between threads
 
@@ -217,6 +218,14 @@ class SyncConnector(models.AbstractModel):
     def _label(self, object_name, document: Document) -> str:
         """Return what people call the record of a document, without an id."""
         return ""
+
+    def _changed_at(self, object_name, document: Document):
+        """Return when the record of a document was last changed there.
+
+        :return: naive UTC, or None when the provider does not say it. By default what
+            its version says.
+        """
+        return moment_of(document.version)
 
     def _amount(self, connection, object_name, document: Document):
         """Return the money that waits when a document cannot be synchronised.

@@ -82,7 +82,7 @@ class SyncHandlerInbound(models.AbstractModel):
     def _isolate(self, flow, units, cause, verdict):
         for unit in units:
             unit.summary, unit.operation, unit.changes, unit.needs = "", "", {}, []
-            unit.record = unit.binding = None
+            unit.record = unit.binding = unit.decisions = unit.situation = None
             unit.line_bindings = {}
         if len(units) == 1:
             unit = units[0]
@@ -156,11 +156,15 @@ class SyncHandlerInbound(models.AbstractModel):
                 unit.summary = _("Dry run: %s", self._summary(unit))
 
     def _summary(self, unit):
+        """Return what was done, and what was left as it is and why."""
         if unit.operation == "create":
-            return _("Created %s", self._subject(unit))
-        if unit.operation == "update":
-            return _("Updated %s", self._subject(unit))
-        return _("Unchanged")
+            done = _("Created %s", self._subject(unit))
+        elif unit.operation == "update":
+            done = _("Updated %s", self._subject(unit))
+        else:
+            done = _("Unchanged")
+        kept = self._kept_note(unit)
+        return f"{done}; {kept}" if kept else done
 
     def _follow_up(self, units):
         """Enqueue the first follow-up step of what was written."""

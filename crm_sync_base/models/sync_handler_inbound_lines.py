@@ -1,6 +1,6 @@
 from odoo import fields, models
 
-from ..lib import planner
+from ..lib import ownership, planner
 from ..lib.unit import LineBindings
 
 
@@ -58,11 +58,24 @@ class SyncHandlerInboundLines(models.AbstractModel):
                 commands.append(fields.Command.create(vals))
                 continue
             kept.add(res_id)
+            vals = self._line_allowed(rule, present[res_id], vals)
             if self._line_changed(present[res_id], vals):
                 commands.append(fields.Command.update(res_id, vals))
         bound = set(self._bound_lines(unit, rule, present))
         commands += [fields.Command.delete(res_id) for res_id in sorted(bound - kept)]
         return commands
+
+    def _line_allowed(self, rule, line, vals):
+        """Return the values of a line that is there already which its rules let pass."""
+        for child in rule.children:
+            if child.target not in vals or (child.policy == "always" and child.owner == ownership.REMOTE):
+                continue
+            protected = child.policy == "protected" and bool(
+                line.sudo().filtered_domain(list(child.protected_domain))
+            )
+            if not planner.line_writable(child, line[child.target], protected):
+                vals = {name: value for name, value in vals.items() if name != child.target}
+        return vals
 
     def _bound_lines(self, unit, rule, present):
         """Return the record's lines that came from the provider; others stay."""

@@ -4,6 +4,7 @@ from ..lib import planner
 from ..lib.declarations import Document
 from ..lib.errors import NotReady, RemoteGone
 from ..lib.fingerprint import fingerprint
+from ..lib.ownership import NOTHING_KNOWN
 from ..lib.planner import Problem
 from ..lib.remedy import OPEN, Remedy
 from ..lib.scope import matches
@@ -51,6 +52,7 @@ class SyncHandlerInboundPlan(models.AbstractModel):
         self._resolve(env, flow, units, registry, depth)
         self._match(env, flow, units)
         self._load_lines(flow, units)
+        self._situate(env, flow, units)
         self._check(env, flow, units)
         for unit in units:
             self._conclude(env, unit)
@@ -123,7 +125,8 @@ class SyncHandlerInboundPlan(models.AbstractModel):
             unit.error = planner.to_error(unit.draft.problems, self._subject(unit))
             return
         current = self._current(unit)
-        unit.changes = planner.difference(unit.rules, unit.draft.values, current)
+        unit.decisions = planner.weigh(unit.rules, unit.draft.values, current, unit.situation or NOTHING_KNOWN)
+        unit.changes = unit.decisions.writes
         if unit.record is None:
             unit.operation = "create"
         elif unit.changes or self._lines_differ(env, unit):
@@ -134,14 +137,15 @@ class SyncHandlerInboundPlan(models.AbstractModel):
         if unit.record is None:
             return None
         names = [rule.target for rule in unit.rules if not rule.is_collection]
-        current = {}
-        for name in names:
-            value = unit.record[name]
-            if isinstance(value, models.BaseModel):
-                many = unit.record._fields[name].type in ("one2many", "many2many")
-                value = tuple(value._ids) if many else value.id
-            current[name] = value
-        return current
+        return {name: self._value_of(unit.record, name) for name in names}
+
+    def _value_of(self, record, name):
+        """Return the present value of a field as an id, a tuple of ids or a plain value."""
+        value = record[name]
+        if isinstance(value, models.BaseModel):
+            many = record._fields[name].type in ("one2many", "many2many")
+            return tuple(value._ids) if many else value.id
+        return value
 
     def _subject(self, unit):
         """Return the document as people know it."""

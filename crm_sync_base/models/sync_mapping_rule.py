@@ -1,5 +1,8 @@
+from ast import literal_eval
+
 from odoo import _, api, fields, models
 from odoo.exceptions import ValidationError
+from odoo.fields import Domain
 
 from ..lib.planner import Rule
 
@@ -66,10 +69,41 @@ class SyncMappingRule(models.Model):
             ("always", "Always"),
             ("create_only", "Only on creation"),
             ("fill_empty", "Only when empty"),
+            ("protected", "Not while protected"),
         ],
         string="Write Policy",
         default="always",
         required=True,
+        help="Not while protected: a change of a record that meets the condition waits for an "
+        "approval instead of being written.",
+    )
+    protected_domain = fields.Char(
+        string="Protected When",
+        help="Condition on the Odoo record, e.g. [('state', '=', 'sale')]. Empty: always, once the record exists.",
+    )
+    owner = fields.Selection(
+        [("remote", "Other system"), ("odoo", "Odoo"), ("shared", "Both")],
+        string="System of Record",
+        default="remote",
+        required=True,
+        help="Whose value is the right one. A new record takes every value, whoever owns it.",
+    )
+    conflict = fields.Selection(
+        [
+            ("owner", "Owner wins"),
+            ("newest", "Newest wins"),
+            ("fill_empty", "Only fill what is empty"),
+            ("ask", "Ask a person"),
+        ],
+        string="If Both Changed",
+        default="owner",
+        required=True,
+        help="What happens when the value was changed on both sides since they last agreed.",
+    )
+
+    _shared_has_rule = models.Constraint(
+        "CHECK (owner <> 'shared' OR conflict <> 'owner')",
+        "A field that both systems own needs a rule for conflicts: newest, only fill, or ask.",
     )
 
     @api.constrains("field_name", "mapping_id", "direction", "parent_id")
@@ -97,6 +131,24 @@ class SyncMappingRule(models.Model):
                 return None, last
             model = self.env[field.comodel_name]
         return model, last
+
+    @api.constrains("policy", "protected_domain", "conflict", "owner", "parent_id")
+    def _check_ownership(self):
+        for rule in self:
+            if rule.parent_id and (rule.conflict != "owner" or rule.owner == "shared"):
+                raise ValidationError(
+                    _("%s: lines follow their document, only “Owner wins” is possible.", rule._label())
+                )
+            try:
+                Domain(rule._protecting()).validate(rule._target_model())
+            except (ValueError, SyntaxError, TypeError) as error:
+                raise ValidationError(
+                    _("%(rule)s: the condition cannot be read: %(error)s", rule=rule._label(), error=error)
+                ) from None
+
+    def _protecting(self):
+        """Return the domain of the records on which the field is protected; empty: all."""
+        return list(literal_eval(self.protected_domain or "[]"))
 
     @api.constrains("transform", "value_map_id", "child_ids")
     def _check_transform(self):
@@ -156,4 +208,7 @@ class SyncMappingRule(models.Model):
             children=tuple(child._compile() for child in self.child_ids),
             child_key=(self.argument or "") if lines else "",
             child_object=(self.child_object or "") if lines else "",
+            protected_domain=tuple(self._protecting()) if self.policy == "protected" else (),
+            owner=self.owner,
+            conflict=self.conflict,
         )

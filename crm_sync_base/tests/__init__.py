@@ -34,3 +34,5 @@ from . import test_retention
 from . import test_settings
 from . import test_console
 from . import test_event_view
+from . import test_lib_ownership
+from . import test_ownership

@@ -1,0 +1,108 @@
+from odoo import _, models
+
+from ..lib import ownership
+from ..lib.ownership import Memory, Situation
+from ..lib.unit import plain
+
+
+class SyncHandlerInboundRules(models.AbstractModel):
+    """Ownership: what the rules must know of a batch's records, and what is remembered."""
+
+    _inherit = "sync.handler.inbound"
+
+    # === Before deciding ===#
+
+    def _situate(self, env, flow, units):
+        """Gather, for a whole batch, what `ownership.decide` must know of each record."""
+        units = [unit for unit in units if unit.is_open and unit.record]
+        rules = [rule for rule in (units[0].rules if units else ()) if not rule.is_collection]
+        protected = self._protected(env, flow, rules, units)
+        remembering = any(rule.terms.needs_memory for rule in rules)
+        for unit in units:
+            if remembering or unit.record.id in protected or unit.granted:
+                unit.situation = Situation(
+                    memory=self._memory(unit),
+                    protected=frozenset(protected.get(unit.record.id, ())),
+                    granted=unit.granted,
+                    said_at=self._said_at(unit) if remembering else None,
+                    held_at={"": unit.record.write_date} if remembering else {},
+                )
+
+    def _protected(self, env, flow, rules, units):
+        """Return `{record id: names of its protected fields}`."""
+        found = {}
+        # The state of a record counts, not what the service user may see of it.
+        records = env[flow.model].sudo().browse([unit.record.id for unit in units])
+        for rule in rules:
+            if rule.policy == "protected":
+                for record in records.filtered_domain(list(rule.protected_domain)):
+                    found.setdefault(record.id, set()).add(rule.target)
+        return found
+
+    def _memory(self, unit):
+        agreed = unit.binding.agreed if unit.binding else None
+        return {name: Memory(*prints) for name, prints in (agreed or {}).items()}
+
+    def _said_at(self, unit):
+        """Return when the source's record was changed, naive UTC, or None."""
+        if unit.document is None:
+            return None
+        return unit.flow._connector()._changed_at(unit.flow.remote_object, unit.document)
+
+    # === Afterwards ===#
+
+    def _remember_agreement(self, units):
+        """Keep what both sides say now of the fields whose rules must know (one query)."""
+        rows = []
+        for unit in units:
+            agreed = self._agreement(unit)
+            if agreed:
+                connection = unit.flow.connection_id
+                rows.append((connection.id, unit.flow.remote_object, unit.external_id, agreed))
+        self.env["sync.binding"]._agree_many(rows)
+
+    def _agreement(self, unit):
+        """Return `{field: [print of the source's value, print of Odoo's when they agreed]}`."""
+        agreed = {}
+        memory = unit.situation.memory if unit.situation else {}
+        for rule in unit.rules:
+            name = rule.target
+            if rule.is_collection or not rule.terms.needs_memory or name not in unit.draft.values:
+                continue
+            said, present = plain(unit.draft.values[name]), self._value_of(unit.record, name)
+            if name in unit.changes or ownership.same(present, said):
+                # What Odoo made of the value: it may be rounded or formatted.
+                held = ownership.print_of(present)
+            else:
+                held = memory[name].held if name in memory else ""
+            agreed[name] = [ownership.print_of(said), held]
+        return agreed
+
+    # === For people ===#
+
+    def _kept_note(self, unit):
+        """Return, in words, which fields were left as they are and why; empty for none."""
+        verdicts = unit.decisions.verdicts if unit.decisions else {}
+        labels = {rule.target: rule.label for rule in unit.rules}
+        reasons = self._reasons()
+        kept = [
+            f"{labels[name]} ({reasons[verdict.reason]})"
+            for name, verdict in verdicts.items()
+            if verdict.reason and verdict.reason != "unchanged"
+        ]
+        return _("left as it is: %s", ", ".join(kept)) if kept else ""
+
+    def _reasons(self):
+        """Return `{reason of a verdict: what people call it}`."""
+        return {
+            "create_only": _("only set on creation"),
+            "filled": _("filled already"),
+            "protected": _("protected"),
+            "not_owner": _("Odoo is its system of record"),
+            "older": _("newer in Odoo"),
+            "unchanged": _("changed in Odoo only"),
+            "approval": _("waits for an approval"),
+            "conflict": _("changed on both sides"),
+            "waiting": _("waits for a decision already"),
+            "rejected": _("rejected before"),
+        }
