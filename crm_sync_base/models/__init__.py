@@ -10,6 +10,8 @@ from . import sync_value_map
 from . import sync_value_map_line
 from . import sync_mapping
 from . import sync_mapping_rule
+from . import sync_mapping_guard
+from . import sync_mapping_rule_guard
 from . import sync_binding
 from . import sync_event
 from . import sync_connection_gaps

@@ -223,6 +223,21 @@ class SyncFlow(models.Model):
         names = {"poll": "sync.handler.poll", "step": "sync.handler.step"}
         return self.env[names.get(kind) or f"sync.handler.{self.handler}"]
 
+    def _planning_mapping(self):
+        """Return the mapping version to plan with: the active one.
+
+        Previews and dry runs plan with another version of this flow, which the context
+        names (`sync_mapping_id`). What was planned so is never applied: see
+        `sync.handler._assert_active_mapping`.
+        """
+        self.ensure_one()
+        wanted = self.env.context.get("sync_mapping_id")
+        if wanted:
+            mapping = self.env["sync.mapping"].browse(wanted)
+            if mapping in self.mapping_ids:
+                return mapping
+        return self.mapping_id
+
     def _connector(self):
         """Return the connector model of this flow's provider."""
         return self.connection_id._connector()

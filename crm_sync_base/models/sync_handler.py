@@ -1,5 +1,6 @@
 from odoo import _, models
 
+from ..lib.errors import PolicyBlocked
 from ..lib.outcome import Outcome
 from ..lib.priorities import URGENT
 from ..lib.saga import Undo
@@ -44,6 +45,21 @@ class SyncHandler(models.AbstractModel):
             .with_context(tracking_disable=True, mail_notrack=True, mail_create_nolog=True)
             .env
         )
+
+    def _assert_active_mapping(self):
+        """Refuse to apply what was planned with a version that is not in use.
+
+        The context that chooses a version can come from anywhere, a review cannot. It
+        does not matter of which flow: prerequisites are written along.
+
+        :raises PolicyBlocked: when the context names a version that is not active.
+        """
+        mapping = self.env["sync.mapping"].browse(self.env.context.get("sync_mapping_id") or [])
+        if mapping and mapping.exists().state != "active":
+            raise PolicyBlocked(
+                _("%s is not the active mapping: nothing is written with it.", mapping.display_name),
+                hint=_("Have the version reviewed and activated first."),
+            )
 
     # === A step of somebody else's story ===#
 

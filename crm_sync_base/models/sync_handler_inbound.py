@@ -114,7 +114,7 @@ class SyncHandlerInbound(models.AbstractModel):
             error=unit.error,
             res_model=flow.model if unit.record else None,
             res_id=unit.record.id if unit.record else None,
-            mapping_id=flow.mapping_id.id or None,
+            mapping_id=flow._planning_mapping().id or None,
             document_token=self._document_to_keep(unit),
             subject=self._subject(unit) if unit.error else "",
             amount=self._document_amount(unit) if unit.error else None,
@@ -145,7 +145,7 @@ class SyncHandlerInbound(models.AbstractModel):
             done=len(units) - len(failed),
             failed=len(failed),
         )
-        return Outcome(summary=summary, mapping_id=flow.mapping_id.id or None)
+        return Outcome(summary=summary, mapping_id=flow._planning_mapping().id or None)
 
     def _record_plan(self, units):
         """Dry run: store the differences, apply nothing."""

@@ -185,7 +185,7 @@ class SyncHandlerInboundApply(models.AbstractModel):
         return {
             "job": unit.job,
             "flow": unit.flow,
-            "mapping_id": unit.flow.mapping_id.id,
+            "mapping_id": unit.flow._planning_mapping().id,
             "direction": "inbound",
             "operation": unit.operation,
             "verdict": verdict,

@@ -23,6 +23,7 @@ class SyncHandlerInboundPlan(models.AbstractModel):
         if flow.mode == "dry_run":
             self._record_plan(units)
             return
+        self._assert_active_mapping()
         self._apply(env, units, registry)
 
     def _plan(self, env, flow, units, registry, depth):
@@ -30,7 +31,7 @@ class SyncHandlerInboundPlan(models.AbstractModel):
         units = [unit for unit in units if unit.error is None]
         for unit in units:
             registry[unit.key] = unit
-        mapping = flow.mapping_id
+        mapping = flow._planning_mapping()
         rules = mapping._compiled() if mapping else ()
         label = flow._remote().label
         bindings = self.env["sync.binding"]._lock(

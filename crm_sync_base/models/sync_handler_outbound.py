@@ -26,6 +26,8 @@ class SyncHandlerOutbound(models.AbstractModel):
         self._take_over(jobs)
         repeated = jobs.filtered("intent")
         outcomes = {}
+        if flow.mode != "dry_run":
+            self._assert_active_mapping()
         writes = self._intents(flow, jobs, outcomes)
         if not writes:
             return outcomes
@@ -220,7 +222,7 @@ class SyncHandlerOutbound(models.AbstractModel):
         :raises SyncError: naming every value that cannot be rendered.
         """
         values, problems = {}, []
-        for rule in flow.mapping_id._outbound_rules():
+        for rule in flow._planning_mapping()._outbound_rules():
             try:
                 values[rule.remote_path] = self._render_rule(flow, record, rule)
             except TransformProblem as problem:
@@ -318,7 +320,7 @@ class SyncHandlerOutbound(models.AbstractModel):
             summary=_("Updated at the provider") if write.external_id else _("Created at the provider"),
             res_model=flow.model,
             res_id=job.res_id,
-            mapping_id=flow.mapping_id.id or None,
+            mapping_id=flow._planning_mapping().id or None,
         )
 
     def _remember(self, flow, written):
@@ -369,7 +371,7 @@ class SyncHandlerOutbound(models.AbstractModel):
         return {
             "job": job,
             "flow": flow,
-            "mapping_id": flow.mapping_id.id or None,
+            "mapping_id": flow._planning_mapping().id or None,
             "direction": "outbound",
             "operation": "update" if intent["external_id"] else "create",
             "verdict": verdict,

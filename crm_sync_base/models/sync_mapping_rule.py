@@ -161,7 +161,37 @@ class SyncMappingRule(models.Model):
         for vals in vals_list:
             if vals.get("parent_id") and not vals.get("mapping_id"):
                 vals["mapping_id"] = self.browse(vals["parent_id"]).mapping_id.id
-        return super().create(vals_list)
+        default = self.env.context.get("default_mapping_id")
+        mappings = self.env["sync.mapping"].browse({vals.get("mapping_id") or default for vals in vals_list} - {None})
+        mappings._assert_draft()
+        rules = super().create(vals_list)
+        rules.mapping_id._note_author()
+        return rules
+
+    def write(self, vals):
+        self._assert_draft()
+        result = super().write(vals)
+        if vals.get("mapping_id"):
+            self._assert_draft()
+        return result
+
+    def unlink(self):
+        self._assert_draft()
+        return super().unlink()
+
+    def copy_data(self, default=None):
+        """The rules of lines belong to the version of the copied rule, not to the old one."""
+        vals_list = super().copy_data(default)
+        for vals in vals_list:
+            for command in vals.get("child_ids", ()):
+                command[2].pop("mapping_id", None)
+        return vals_list
+
+    def _assert_draft(self):
+        """Refuse changes outside drafts; who makes one is an author of the version."""
+        mappings = self.mapping_id
+        mappings._assert_draft()
+        mappings._note_author()
 
     def action_open_lines(self):
         """Open the rules for each line of this collection in a dialog."""

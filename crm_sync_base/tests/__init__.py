@@ -3,6 +3,7 @@ from . import test_lib_planner
 from . import test_lib_values
 from . import test_lib_coalescer
 from . import test_lib_saga
+from . import test_lib_lifecycle
 from . import test_lib_correlation
 from . import test_exception_desk
 from . import test_exception_race
@@ -36,3 +37,4 @@ from . import test_console
 from . import test_event_view
 from . import test_lib_ownership
 from . import test_ownership
+from . import test_mapping_lifecycle

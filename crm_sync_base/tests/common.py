@@ -10,12 +10,13 @@ import hmac
 import json
 import os
 from collections import Counter
+from contextlib import contextmanager
 from datetime import timedelta
 
 from cryptography.fernet import Fernet
 from odoo import models
 from odoo.orm.model_classes import add_to_registry
-from odoo.tests import TransactionCase, tagged
+from odoo.tests import TransactionCase, new_test_user, tagged
 
 from ..lib import clock
 from ..lib.declarations import (
@@ -234,6 +235,29 @@ class SyncCase(TransactionCase):
             **vals,
         }
         return cls.env["sync.flow.template"]._create_flow(cls.connection, template)
+
+    @classmethod
+    def reviewer(cls):
+        """Return a user who may approve what this test's user wrote."""
+        found = cls.env["res.users"].search([("login", "=", "mapping_reviewer")])
+        return found or new_test_user(
+            cls.env, "mapping_reviewer", groups="base.group_user,crm_sync_base.group_sync_manager"
+        )
+
+    @classmethod
+    def approve(cls, mapping):
+        """Have somebody else review and activate a draft."""
+        if mapping.state == "draft":
+            mapping.action_to_review()
+        mapping.with_user(cls.reviewer()).action_activate()
+
+    @classmethod
+    @contextmanager
+    def changed_mapping(cls, flow):
+        """Give a draft copy of the active version, and activate it at the end."""
+        draft = flow.mapping_id.copy()
+        yield draft
+        cls.approve(draft)
 
     def silence_lanes(self, hours):
         """Let no lane have shown a sign of life for so long."""

@@ -145,7 +145,7 @@ class TestEngineInbound(SyncCase):
         self.remote.put("Account", "a1", Name="Same")
         self.notify("Account", "a1")
         self.run_lane()
-        self.flow.mapping_id.copy().action_activate()
+        self.approve(self.flow.mapping_id.copy())
         version = self.remote.put("Account", "a1", Name="Same", Unmapped="new")
         self.notify("Account", "a1")
         self.run_lane()
@@ -206,9 +206,10 @@ class TestEngineInbound(SyncCase):
         self.assertEqual((change.verdict, change.values["name"]), ("planned", [None, "Planned"]))
 
     def test_write_policies_hold(self):
-        rules = self.flow.mapping_id.rule_ids
-        rules.filtered(lambda rule: rule.field_name == "name").policy = "create_only"
-        rules.filtered(lambda rule: rule.field_name == "email").policy = "fill_empty"
+        with self.changed_mapping(self.flow) as mapping:
+            rules = mapping.rule_ids
+            rules.filtered(lambda rule: rule.field_name == "name").policy = "create_only"
+            rules.filtered(lambda rule: rule.field_name == "email").policy = "fill_empty"
         self.remote.put("Account", "a1", Name="First", Email="")
         self.notify("Account", "a1")
         self.run_lane()

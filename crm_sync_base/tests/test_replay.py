@@ -89,11 +89,10 @@ class TestReplay(ReplayCase):
 
     def test_a_stored_document_needs_no_call_and_works_under_the_new_mapping(self):
         job = self.bring(Name="Aurora", Phone="123")
-        mapping = self.flow.mapping_id
-        mapping.rule_ids.create(
-            {"mapping_id": mapping.id, "remote_path": "Phone", "field_name": "phone"}
-        )
-        self.env.registry.clear_cache()
+        with self.changed_mapping(self.flow) as mapping:
+            mapping.rule_ids.create(
+                {"mapping_id": mapping.id, "remote_path": "Phone", "field_name": "phone"}
+            )
         calls = self.remote.calls["read"]
         replay = job._replay("stored")
         self.assertEqual(replay.source, "stored")

@@ -130,9 +130,8 @@ class TestOrderReadiness(DealCase):
         self.assertBlocked(self.sync(), "Line 2: it has no id of its own")
 
     def test_a_mapping_that_does_not_identify_lines(self):
-        rule = self.flow.mapping_id.rule_ids.filtered(lambda rule: rule.transform == "lines")
-        rule.child_object = False
-        self.env.registry.clear_cache()
+        with self.changed_mapping(self.flow) as mapping:
+            mapping.rule_ids.filtered(lambda rule: rule.transform == "lines").child_object = False
         self.deal()
         self.assertBlocked(self.sync(), "does not say what identifies a line")
 

@@ -102,7 +102,6 @@ class TestOrderRevision(DealCase):
         self.assertEqual(self.confirmed.state, "cancel")
 
     def test_a_product_archived_since_does_not_block_other_fields(self):
-        rule = self.flow.mapping_id.rule_ids.child_ids.filtered(lambda rule: rule.field_name == "product_id")
         by_map = self.env["sync.value.map"].create(
             {
                 "name": "Products",
@@ -113,8 +112,9 @@ class TestOrderRevision(DealCase):
                 ],
             }
         )
-        rule.write({"transform": "value_map", "value_map_id": by_map.id})
-        self.env.registry.clear_cache()
+        with self.changed_mapping(self.flow) as mapping:
+            rule = mapping.rule_ids.child_ids.filtered(lambda rule: rule.field_name == "product_id")
+            rule.write({"transform": "value_map", "value_map_id": by_map.id})
         self.products["SUP"].active = False
         job = self.revise(Name="Renamed")
         self.assertEqual(job.state, "done", job.error_message)

@@ -181,14 +181,9 @@ class TestOrderTotals(DealCase):
         self.assertEqual(self.order().q2c_source_total, "1091")
 
     def test_taxes_of_the_whole_quote_go_to_the_lines_that_have_none(self):
-        mapping = self.flow.mapping_id
-        self.env["sync.flow.template"]._create_rule(
-            self.connection,
-            mapping,
-            {"path": "TaxCode", "field": "q2c_tax_ids", "transform": "value_map", "value_map": "Taxes"},
-            5,
-        )
-        self.env.registry.clear_cache()
+        rule = {"path": "TaxCode", "field": "q2c_tax_ids", "transform": "value_map", "value_map": "Taxes"}
+        with self.changed_mapping(self.flow) as mapping:
+            self.env["sync.flow.template"]._create_rule(self.connection, mapping, rule, 5)
         lines = [dict(line, Tax=None) for line in self.lines()]
         self.deal(Lines=lines, TaxCode="T15", TaxAmount=446.17, Total=3420.65)
         job = self.sync()
@@ -196,9 +191,9 @@ class TestOrderTotals(DealCase):
         self.assertTotals(self.order(), 2974.48, 446.17, 3420.65)
 
     def test_without_a_rule_odoo_decides_the_taxes(self):
-        rules = self.flow.mapping_id.rule_ids.child_ids
-        rules.filtered(lambda rule: rule.field_name == "tax_ids").unlink()
-        self.env.registry.clear_cache()
+        with self.changed_mapping(self.flow) as mapping:
+            rules = mapping.rule_ids.child_ids
+            rules.filtered(lambda rule: rule.field_name == "tax_ids").unlink()
         for product in self.products.values():
             product.taxes_id = self.tax
         self.deal(TaxAmount=446.17, Total=3420.65)
@@ -224,12 +219,12 @@ class TestOrderTotals(DealCase):
         self.assertEqual(self.order("d2").user_id, seller)
 
     def test_what_is_empty_at_the_source_is_filled_in_by_odoo(self):
-        for path, field in (("ShipTo", "partner_shipping_id"), ("Date", "date_order")):
-            rule = {"path": path, "field": field, "transform": "reference", "argument": "Account"}
-            if field == "date_order":
-                rule.update(transform="datetime", argument=False)
-            self.env["sync.flow.template"]._create_rule(self.connection, self.flow.mapping_id, rule, 99)
-        self.env.registry.clear_cache()
+        with self.changed_mapping(self.flow) as mapping:
+            for path, field in (("ShipTo", "partner_shipping_id"), ("Date", "date_order")):
+                rule = {"path": path, "field": field, "transform": "reference", "argument": "Account"}
+                if field == "date_order":
+                    rule.update(transform="datetime", argument=False)
+                self.env["sync.flow.template"]._create_rule(self.connection, mapping, rule, 99)
         self.remote.put("Account", "a2", Name="Warehouse")
         self.deal(ShipTo=None, Date=None)
         job = self.sync()
