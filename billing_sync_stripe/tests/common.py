@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from odoo import fields
 from odoo.addons.crm_sync_base.lib.declarations import WebhookRequest
-from odoo.addons.crm_sync_base.tests.conformance import SandboxCase
+from odoo.addons.crm_sync_base.tests.connector_case import SandboxCase
 from odoo.addons.q2c_sale.tests.common import CompanyOfItsOwn
 from odoo.tests import tagged
 

@@ -107,7 +107,7 @@ class SyncHandlerPoll(models.AbstractModel):
         specs, noted = [], []
         for start in range(0, len(refs), flow.page_size):
             page = refs[start : start + flow.page_size]
-            ids = [ref.external_id for ref in page]
+            ids = list(dict.fromkeys(ref.external_id for ref in page))  # a list of events may name one twice
             key = f"page:{flow.id}:{fingerprint(ids)}"
             specs.append(
                 {

@@ -21,6 +21,8 @@ from . import test_lib_alarm
 from . import test_watchdog
 from . import test_hold
 from . import test_lib_meter
+from . import test_lib_rest
+from . import test_lib_signing
 from . import test_lib_breaker
 from . import test_lib_budget
 from . import test_endpoint

@@ -1,4 +1,4 @@
-"""What every CRM connector's won deals must do; mixed into a `SandboxCase`.
+"""What every CRM connector's won deals must do; mixed into a `ConnectorCase`.
 
 It needs the sales side of the suite (`q2c_sale`), which the connectors depend on.
 """
@@ -104,6 +104,8 @@ class DealSetup:
 
 class DealStory(DealSetup):
     """Won deals over real HTTP: equal totals, nothing twice, all or nothing."""
+
+    allow_inherited_tests_method = True  # else Odoo's own test runner leaves these out
 
     #: defect → words that the exception must name
     known_defects = {}

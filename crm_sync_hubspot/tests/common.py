@@ -4,7 +4,7 @@ import json
 import time
 
 from odoo.addons.crm_sync_base.lib.declarations import WebhookRequest
-from odoo.addons.crm_sync_base.tests.conformance import SandboxCase
+from odoo.addons.crm_sync_base.tests.connector_case import SandboxCase
 
 from ..lib.signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, signature
 

@@ -1,6 +1,6 @@
 """A connection to the Salesforce sandbox, for this module's tests."""
 
-from odoo.addons.crm_sync_base.tests.conformance import SandboxCase
+from odoo.addons.crm_sync_base.tests.connector_case import SandboxCase
 
 
 class SalesforceCase(SandboxCase):

@@ -3,7 +3,7 @@ from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 
 from odoo.addons.crm_sync_base.lib import errors
-from odoo.addons.crm_sync_base.tests.conformance import start_sandbox
+from odoo.addons.crm_sync_base.tests.connector_case import start_sandbox
 from odoo.tests import BaseCase
 
 from ..lib import soql

@@ -1,0 +1,2 @@
+from . import sync_connection
+from . import sync_connector_tinycrm

@@ -1,0 +1,4 @@
+from . import test_conformance
+from . import test_deals
+from . import test_lib_client
+from . import test_lib_webhook

@@ -1,0 +1,3 @@
+"""The example's own tests run inside Odoo, see `tests/test_tiny_crm.py`."""
+
+collect_ignore = ["addons"]
