@@ -1,7 +1,7 @@
 {
     "name": "CRM Sync Base",
     "summary": "Sync engine: connections, flows, mappings, ledgers, lanes and the exception desk",
-    "version": "19.0.1.1.0",
+    "version": "19.0.1.2.0",
     "category": "Sales/Quote to Cash",
     "author": "Q2C Sync contributors",
     "website": "https://github.com/q2c-sync/q2c-sync",
@@ -36,6 +36,7 @@
         "views/sync_value_map_views.xml",
         "views/sync_event_views.xml",
         "views/sync_change_views.xml",
+        "views/sync_seal_views.xml",
         "views/sync_job_views.xml",
         "views/sync_job_edit_views.xml",
         "views/sync_run_views.xml",

@@ -27,6 +27,7 @@ class Vault:
         if not parts:
             raise VaultError("no encryption key is configured")
         try:
+            self._first = Fernet(parts[0])
             self._fernet = MultiFernet([Fernet(part) for part in parts])
         except ValueError:
             # The original error would print the key.
@@ -45,6 +46,14 @@ class Vault:
             return self._fernet.decrypt(token.encode()).decode()
         except InvalidToken:
             raise VaultError("none of the configured keys opens this secret") from None
+
+    def is_current(self, token: str) -> bool:
+        """Return whether the first key made a token; others are to be rotated."""
+        try:
+            self._first.decrypt(token.encode())
+        except InvalidToken:
+            return False
+        return True
 
     def rotate(self, token: str) -> str:
         """Return the same secret under the first key."""

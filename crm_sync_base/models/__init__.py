@@ -41,6 +41,12 @@ from . import sync_event_metric
 from . import sync_retention
 from . import sync_health
 from . import sync_change
+from . import sync_change_ledger
+from . import sync_seal_key
+from . import sync_seal_note
+from . import sync_seal
+from . import sync_seal_check
+from . import sync_seal_finding
 from . import sync_exception
 from . import sync_exception_desk
 from . import sync_exception_action

@@ -2,7 +2,9 @@ from odoo import _, api, fields, models
 from odoo.exceptions import ValidationError
 
 from .sync_metric_access import ENABLED
-from .sync_settings import DEFAULTS, PREFIX
+from .sync_settings import DEFAULTS, KEEP_CHANGES, PREFIX
+
+YEAR = 365  # days that applied changes are kept at least
 
 
 class ResConfigSettings(models.TransientModel):
@@ -36,6 +38,16 @@ class ResConfigSettings(models.TransientModel):
         config_parameter=f"{PREFIX}keep_metrics_days",
         default=DEFAULTS["keep_metrics_days"],
     )
+    sync_keep_plans_days = fields.Integer(
+        string="Keep Plans of Dry Runs (days)",
+        config_parameter=f"{PREFIX}keep_plans_days",
+        default=DEFAULTS["keep_plans_days"],
+    )
+    sync_keep_changes_days = fields.Integer(
+        string="Keep Applied Changes (days)",
+        config_parameter=f"{PREFIX}{KEEP_CHANGES}",
+        help="0: for ever. Else at least a year.",
+    )
 
     # === Monitoring ===#
     sync_metrics_enabled = fields.Boolean(string="Metrics", config_parameter=f"{PREFIX}{ENABLED}")
@@ -63,6 +75,14 @@ class ResConfigSettings(models.TransientModel):
                 if settings[f"sync_{name}"] < 1:
                     label = settings._fields[f"sync_{name}"]._description_string(self.env)
                     raise ValidationError(_("%s must be at least 1.", label))
+
+    @api.constrains("sync_keep_changes_days")
+    def _check_sync_keep_changes(self):
+        for settings in self:
+            if settings.sync_keep_changes_days and settings.sync_keep_changes_days < YEAR:
+                raise ValidationError(
+                    _("Applied changes are kept for ever (0) or at least a year (%s days).", YEAR)
+                )
 
     @api.model
     def get_values(self):

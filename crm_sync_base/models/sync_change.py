@@ -2,15 +2,21 @@ import json
 from datetime import datetime, timezone
 
 from odoo import _, api, fields, models
+from odoo.fields import Domain
+from odoo.tools import SQL
 
 from ..lib.masking import MASK, is_sensitive
+from .loose_field import LooseMany2one
 
 LINKS = ("many2one", "many2many", "one2many")
 NOTHING = "∅"  # how an empty value is shown
 
 
 class SyncChange(models.Model):
-    """The change ledger: one row for each record changed, field by field."""
+    """The change ledger: one row for each record changed, field by field.
+
+    Links are loose, because a row is never altered: not even when what it names is deleted.
+    """
 
     _name = "sync.change"
     _inherit = ["sync.story.mixin"]
@@ -19,13 +25,18 @@ class SyncChange(models.Model):
     _rec_name = "record_name"
 
     create_date = fields.Datetime(string="Changed At", readonly=True)
-    create_uid = fields.Many2one("res.users", string="Changed By", readonly=True)
-    job_id = fields.Many2one("sync.job", readonly=True, ondelete="set null", index=True)
-    run_id = fields.Many2one("sync.run", readonly=True, ondelete="set null", index=True)
-    flow_id = fields.Many2one("sync.flow", readonly=True, ondelete="set null", index=True)
-    mapping_id = fields.Many2one("sync.mapping", readonly=True, ondelete="set null")
-    connection_id = fields.Many2one("sync.connection", readonly=True, ondelete="set null", index=True)
-    company_id = fields.Many2one("res.company", readonly=True, index=True)
+    create_uid = fields.Many2one("res.users", string="Written By", readonly=True, ondelete="restrict")
+    user_id = fields.Many2one(
+        "res.users", string="Person", readonly=True, ondelete="restrict",
+        help="Whose action led to it; the system's own user where nobody's did.",
+    )
+    job_id = LooseMany2one("sync.job", readonly=True, index=True)
+    run_id = LooseMany2one("sync.run", readonly=True, index=True)
+    flow_id = LooseMany2one("sync.flow", readonly=True, index=True)
+    mapping_id = LooseMany2one("sync.mapping", readonly=True)
+    connection_id = LooseMany2one("sync.connection", readonly=True, index=True)
+    reverts_id = LooseMany2one("sync.change", string="Takes Back", readonly=True, index="btree_not_null")
+    company_id = fields.Many2one("res.company", readonly=True, index=True, ondelete="restrict")
     direction = fields.Selection(
         [("inbound", "Into Odoo"), ("outbound", "Out of Odoo")], readonly=True, required=True
     )
@@ -51,6 +62,10 @@ class SyncChange(models.Model):
     )
     summary = fields.Text(compute="_compute_summary", help="A line for each field.")
     digest = fields.Char(compute="_compute_summary", help="All fields on one line, for lists.")
+    field_name = fields.Char(
+        string="Field", compute="_compute_field_name", search="_search_field_name",
+        help="Names of the changed fields, to search by: Odoo's label or name, or the provider's name.",
+    )
     correlation_id = fields.Char(readonly=True, index=True)
 
     _record = models.Index("(model, res_id)")
@@ -76,6 +91,26 @@ class SyncChange(models.Model):
                 f"{row['label']}: {row['before']} → {row['after']}" for row in change.diff or ()
             )
             change.digest = " · ".join(change._short(row) for row in change.diff or ())
+
+    @api.depends("values")
+    def _compute_field_name(self):
+        for change in self:
+            change.field_name = ", ".join(change.sudo().values or {})
+
+    @api.model
+    def _search_field_name(self, operator, value):
+        """Find changes by what they changed: a field's technical name, or its label in Odoo."""
+        if operator not in ("=", "ilike", "in"):
+            return NotImplemented
+        wanted = [value] if isinstance(value, str) else list(value)
+        labels = Domain.OR(Domain("field_description", "ilike", text) for text in wanted)
+        named = self.env["ir.model.fields"].sudo().search_fetch(labels, ["name"]).mapped("name")
+        names = [*wanted, *set(named)]
+        return Domain.custom(
+            to_sql=lambda model, alias, query: SQL(
+                "jsonb_exists_any(%s, %s)", SQL.identifier(alias, "values"), names
+            )
+        )
 
     def _field(self, name):
         """Return the Odoo field of a name, or None; outbound names are the provider's."""
@@ -149,7 +184,9 @@ class SyncChange(models.Model):
         """Insert change rows in one statement.
 
         :param rows: dictionaries of column values; `job` is the job record, whose
-            flow, connection, company, run, mapping and correlation they take over.
+            flow, connection, company, run, mapping and correlation they take over;
+            `user_id` is whose action it was, when that is not who asked for the job;
+            `reverts_id` is the change that is taken back.
         """
         if not rows:
             return
@@ -157,13 +194,18 @@ class SyncChange(models.Model):
         columns = (
             "job_id, run_id, flow_id, mapping_id, connection_id, company_id, direction, operation, "
             "verdict, model, res_id, record_name, remote_object, external_id, values, "
-            "correlation_id, create_uid, create_date"
+            "correlation_id, reverts_id, user_id, create_uid, create_date"
         )
-        self.env.cr.execute_values(
-            f"INSERT INTO sync_change ({columns}) VALUES %s",  # pylint: disable=sql-injection
+        inserted = self.env.cr.execute_values(
+            # pylint: disable=sql-injection
+            f"INSERT INTO sync_change ({columns}) VALUES %s RETURNING id, verdict",
             [self._row(row, now) for row in rows],
             page_size=1000,
+            fetch=True,
         )
+        applied = [change_id for change_id, verdict in inserted if verdict == "applied"]
+        if applied:
+            self.env["sync.seal.note"]._note(applied)
 
     def _row(self, row, now):
         job = row["job"]
@@ -185,6 +227,8 @@ class SyncChange(models.Model):
             row.get("external_id"),
             json.dumps(row["values"], default=str),
             job.correlation_id,
+            row.get("reverts_id") or None,
+            row.get("user_id") or job.create_uid.id or self.env.uid,
             self.env.uid,
             now,
         )

@@ -221,6 +221,10 @@ class SyncConnection(models.Model):
             self.env.registry.clear_cache()
         return result
 
+    @api.ondelete(at_uninstall=False)
+    def _unlink_if_nothing_was_changed(self):
+        self.env["sync.change"]._release("connection_id", self)
+
     def unlink(self):
         self.env.registry.clear_cache()
         return super().unlink()

@@ -197,6 +197,10 @@ class SyncFlow(models.Model):
             self.env["sync.lane"]._wake()
         return result
 
+    @api.ondelete(at_uninstall=False)
+    def _unlink_if_nothing_was_changed(self):
+        self.env["sync.change"]._release("flow_id", self)
+
     def unlink(self):
         result = super().unlink()
         self._outbox_changed()

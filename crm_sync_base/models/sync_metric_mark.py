@@ -7,7 +7,7 @@ from ..lib import clock
 MARKS = "sync_metric_marks"
 SETTLE_SECONDS = 30  # a run so close may begin before the present transaction is committed
 
-_armed = {}  # database → the latest minute for which this process has committed a trigger
+_armed = {}  # (database, cron) → the latest minute for which this process has committed a trigger
 
 
 class SyncMetricMark(models.Model):
@@ -48,8 +48,8 @@ class SyncMetricMark(models.Model):
             self._arm()
 
     @api.model
-    def _arm(self):
-        """Have the marks counted at the beginning of the next minute.
+    def _arm(self, xmlid="crm_sync_base.ir_cron_roll_up"):
+        """Have the marks counted, or another scheduled action run, at the beginning of the next minute.
 
         Nothing is locked and nothing but the future is read: no business transaction
         ever waits or fails because of it. A process that has committed a trigger of that
@@ -58,10 +58,10 @@ class SyncMetricMark(models.Model):
         now = clock.now()
         soon = now + timedelta(seconds=SETTLE_SECONDS)
         due = soon.replace(second=0, microsecond=0) + timedelta(minutes=1)
-        dbname = self.env.cr.dbname
+        key = (self.env.cr.dbname, xmlid)
         # Cached, unlike the cron's record.
-        cron_id = self.env["ir.model.data"]._xmlid_to_res_id("crm_sync_base.ir_cron_roll_up")
-        if not cron_id or _armed.get(dbname) == due:
+        cron_id = self.env["ir.model.data"]._xmlid_to_res_id(xmlid)
+        if not cron_id or _armed.get(key) == due:
             return
         self.env.cr.execute(
             """
@@ -73,7 +73,7 @@ class SyncMetricMark(models.Model):
             {"cron": cron_id, "soon": soon, "due": due},
         )
         if not modules.module.current_test:
-            self.env.cr.postcommit.add(lambda: _armed.update({dbname: due}))
+            self.env.cr.postcommit.add(lambda: _armed.update({key: due}))
 
     @api.model
     def _mark_everything(self):

@@ -2,7 +2,8 @@ from datetime import datetime, timedelta
 
 from odoo import api, fields, models
 
-from ..lib import clock
+from ..lib import clock, spans
+from .sync_settings import KEEP_CHANGES
 
 BATCH = 5000  # rows deleted in one go
 PURGED_BEFORE = "purged_before"  # minutes before it are not in the ledgers in full any more
@@ -11,9 +12,9 @@ PURGED_BEFORE = "purged_before"  # minutes before it are not in the ledgers in f
 class SyncRetention(models.AbstractModel):
     """Forgets technical records that nobody needs any more.
 
-    Never purged here: what waits or failed, with its whole story, and the change
-    ledger: what was planned, approved, applied or reverted is the record of business
-    and finance, not a technical log.
+    Never purged here: what waits or failed, with its whole story. What was applied is
+    the audit trail: kept for ever unless a term of years is set, and then removed by
+    whole seals, as announced in their chain.
     """
 
     _name = "sync.retention"
@@ -70,6 +71,48 @@ class SyncRetention(models.AbstractModel):
         """
         return self._delete(self._SQL_METRICS, self._cutoff("keep_metrics_days"))
 
+    @api.autovacuum
+    def _gc_plans(self):
+        """Forget what dry runs planned long ago.
+
+        :return: (how many, whether there are more).
+        """
+        return self._delete(self._SQL_PLANS, self._cutoff("keep_plans_days"))
+
+    @api.autovacuum
+    def _gc_changes(self):
+        """Remove applied changes after the years for which they are kept, seal by seal.
+
+        :return: (how many, whether there are more).
+        """
+        days = self._changes_days()
+        Seal = self.env["sync.seal"]
+        if not days or not Seal._announce_purge(clock.now() - timedelta(days=days)):
+            return 0, False
+        limit = self._batch_size()
+        self.env.cr.execute(self._SQL_SEALS, {"cutoff": Seal._purged_before(), "limit": limit})
+        covered = []
+        for (text,) in self.env.cr.fetchall():
+            covered += spans.load(text)
+            if spans.size(covered) >= limit:
+                break
+        self.env.cr.execute(
+            """
+            DELETE FROM sync_change c USING unnest(%s::int[], %s::int[]) AS span (low, high)
+             WHERE c.id BETWEEN span.low AND span.high
+            """,
+            [[low for low, _high in covered], [high for _low, high in covered]],
+        )
+        gone = self.env.cr.rowcount
+        self.env.invalidate_all(flush=False)
+        return gone, gone >= limit
+
+    @api.model
+    def _changes_days(self):
+        """Return for how many days applied changes are kept, 0 for ever."""
+        text = self.env["sync.settings"]._text(KEEP_CHANGES)
+        return int(text) if text.isdigit() else 0
+
     # A story in which something waits or failed stays as a whole.
     _STORY_OPEN = """
         EXISTS (SELECT 1 FROM sync_job o
@@ -96,6 +139,19 @@ class SyncRetention(models.AbstractModel):
     _SQL_METRICS = """
         DELETE FROM sync_metric WHERE id IN (
             SELECT id FROM sync_metric WHERE minute < %(cutoff)s LIMIT %(limit)s)
+    """
+
+    _SQL_PLANS = """
+        DELETE FROM sync_change WHERE id IN (
+            SELECT id FROM sync_change WHERE verdict = 'planned' AND create_date < %(cutoff)s LIMIT %(limit)s)
+    """
+
+    # Seals that ended long enough ago and whose changes are still there: all of them are.
+    _SQL_SEALS = """
+        SELECT spans FROM sync_seal s
+         WHERE kind = 'rows' AND last_at < %(cutoff)s
+           AND EXISTS (SELECT FROM sync_change c WHERE c.id = split_part(split_part(s.spans, ' ', 1), '-', 1)::int)
+         ORDER BY number LIMIT %(limit)s
     """
 
     def _delete(self, query, cutoff):

@@ -7,9 +7,12 @@ DEFAULTS = {
     "keep_jobs_days": 90,
     "keep_events_days": 90,
     "keep_metrics_days": 90,
+    "keep_plans_days": 90,
     "health_seconds": 300,
     "sla_hours": 24,
 }
+
+KEEP_CHANGES = "keep_changes_days"  #: 0 or nothing: for ever
 
 
 class SyncSettings(models.AbstractModel):

@@ -40,3 +40,5 @@ from . import test_event_view
 from . import test_lib_ownership
 from . import test_ownership
 from . import test_mapping_lifecycle
+from . import test_lib_chain
+from . import test_seal

@@ -51,3 +51,18 @@ registry.category("views").add("sync_exception_form", {
     ...formView,
     Controller: SyncExceptionFormController,
 });
+
+export class SyncFollowingFormController extends FormController {
+    setup() {
+        super.setup();
+        useFollowing(
+            () => this.model.root.data.state === "running" && !this.model.root.dirty,
+            () => this.model.load()
+        );
+    }
+}
+
+registry.category("views").add("sync_following_form", {
+    ...formView,
+    Controller: SyncFollowingFormController,
+});
