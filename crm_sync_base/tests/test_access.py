@@ -9,23 +9,28 @@ LEDGERS = {
     "menu_sync_ledger", "menu_sync_event", "menu_sync_job", "menu_sync_change", "menu_sync_run", "menu_sync_binding",
     "menu_sync_saga", "menu_sync_reporting", "menu_sync_metric",
 }
+AUDIT = {"menu_sync_governance", "menu_sync_audit_root", "menu_sync_audit"}
+VERIFY = {"menu_sync_seal", "menu_sync_seal_check"}
 JOBS = {"menu_sync_jobs", "menu_sync_console", "menu_sync_job_edit"}
-WORK = DESK | LEDGERS | JOBS | {
+WORK = DESK | LEDGERS | JOBS | AUDIT | {
     "menu_sync_flow", "menu_sync_connection", "menu_sync_configuration", "menu_sync_value_map", "menu_sync_hold",
     "menu_sync_endpoint",
 }
-ALL = WORK | {"menu_sync_mapping", "menu_sync_exception_sla", "menu_sync_lane"}
+ALL = WORK | VERIFY | {"menu_sync_mapping", "menu_sync_exception_sla", "menu_sync_lane"}
 REPLAY = {"menu_sync_replay"}
 MENUS = {"user": DESK, "approver": DESK, "operator": WORK | REPLAY, "manager": ALL | REPLAY, "auditor": ALL}
 
 ACTIONS = [
     "connection", "flow", "exception", "job", "event", "change", "binding", "run", "value_map", "mapping", "lane",
     "saga", "job_edit",
-    "metric", "endpoint",
+    "metric", "endpoint", "audit", "seal", "seal_check",
 ]
 
 #: documents and what people changed of them are not for everybody
-HIDDEN = {"user": {"job_edit"}, "approver": {"job_edit"}}
+HIDDEN = {
+    "user": {"job_edit", "seal", "seal_check"}, "approver": {"job_edit", "seal", "seal_check"},
+    "operator": {"seal", "seal_check"},
+}
 
 
 @tagged("post_install", "-at_install")
@@ -181,17 +186,25 @@ class TestAccess(SyncCase):
         self.assertEqual(rows["name"], {"field": "name", "label": "Name", "before": "∅", "after": "Alpha"})
         self.assertIn("Name: ∅ → Alpha", change.summary)
 
+    def planned(self, values):
+        """Return a change of the account with these values."""
+        binding = self.env["sync.binding"].search([("external_id", "=", "a1")])
+        self.env["sync.change"]._record_many(
+            [{"job": self.jobs(external_id="a1", state="done"), "direction": "inbound", "operation": "update",
+              "verdict": "planned", "model": "res.partner", "res_id": binding.res_id, "values": values}]
+        )
+        return self.env["sync.change"].search([], limit=1)
+
     def test_a_change_shows_linked_records_and_choices_in_words(self):
         be = self.env.ref("base.be")
-        change = self.env["sync.change"].search([("external_id", "=", "a1")])
-        change.values = {
+        change = self.planned({
             "country_id": [None, be.id],
             "category_id": [[], [be.id]],  # no such tag: the number is all there is
             "type": ["contact", "invoice"],
             "credit_limit": [0, 12.5],
             "is_company": [False, True],
             "child_ids": [None, "2 lines"],
-        }
+        })
         rows = {row["field"]: (row["before"], row["after"]) for row in change.diff}
         self.assertEqual(rows["country_id"], ("∅", be.name))
         self.assertEqual(rows["type"], ("Contact", "Invoice"))
@@ -202,8 +215,7 @@ class TestAccess(SyncCase):
         self.assertIn(f"Country: {be.name}", change.digest)
 
     def test_personal_data_is_for_those_who_may_see_the_record(self):
-        change = self.env["sync.change"].search([("external_id", "=", "a1")])
-        change.values = {"email": [None, "alpha@example.com"], "ref": [None, "7"]}
+        change = self.planned({"email": [None, "alpha@example.com"], "ref": [None, "7"]})
         reader = self.users["user"]
         self.assertIn("alpha@example.com", change.with_user(reader).summary)
         self.env["ir.rule"].create(

@@ -53,9 +53,16 @@ OUTBOUND = {
     ),
 }
 
+#: What the database itself keeps for ever, seals and all.
+_SWEEP_CHANGES = """
+    ALTER TABLE sync_change DISABLE TRIGGER USER; ALTER TABLE sync_seal DISABLE TRIGGER USER;
+    DELETE FROM sync_change; DELETE FROM sync_seal; DELETE FROM sync_seal_note; DELETE FROM sync_seal_check;
+    ALTER TABLE sync_change ENABLE TRIGGER USER; ALTER TABLE sync_seal ENABLE TRIGGER USER;
+"""
+
 #: What a story leaves behind, in an order that no foreign key minds.
 _SWEEP = """
-    DELETE FROM sync_event; DELETE FROM sync_change; DELETE FROM sync_binding;
+    DELETE FROM sync_event; DELETE FROM sync_binding;
     DELETE FROM sync_exception; DELETE FROM sync_job; DELETE FROM sync_run;
     DELETE FROM sync_hold; DELETE FROM sync_endpoint;
     DELETE FROM res_partner WHERE id > {partner} AND parent_id IS NOT NULL;
@@ -121,6 +128,7 @@ class World:
 
     def _furnish(self, env) -> None:
         """Connect the provider and create its flows."""
+        env.cr.execute(_SWEEP_CHANGES)
         env["sync.connection"].search([("provider", "=", PROVIDER)]).unlink()
         env["sync.lane"]._ensure_lanes()
         connection = env["sync.connection"].create(
@@ -170,7 +178,7 @@ class World:
         self.stage.__enter__()
         # Only triggers start a scheduled action here: their interval must not be needed.
         sweep = _SWEEP.format(partner=self._partner, tag=self._tag, crons=f"ARRAY{self._crons}")
-        self.stage.query(self._sweep_more + sweep)
+        self.stage.query(self._sweep_more + _SWEEP_CHANGES + sweep)
         for target, name, replacement in (
             # What processes do in the background they do here when they are told to.
             (Coalescer, "request", lambda coalescer, key: self._wanted.update({coalescer: key})),
