@@ -18,7 +18,9 @@ WORK = BASICS | LEDGERS | JOBS | {"menu_sync_audit"} | {
     "menu_sync_flow", "menu_sync_connection", "menu_sync_endpoint", "menu_sync_value_map", "menu_sync_hold",
     "menu_sync_metric",
 }
-ALL = WORK | {"menu_sync_seal", "menu_sync_seal_check"} | {"menu_sync_mapping", "menu_sync_lane", "menu_sync_exception_sla"}
+ALL = WORK | {
+    "menu_sync_mapping", "menu_sync_lane", "menu_sync_exception_sla", "menu_sync_seal", "menu_sync_seal_check",
+}
 REPLAY = {"menu_sync_replay"}
 SEEN = {
     "admin": ALL | REPLAY | {"menu_sync_settings"},
