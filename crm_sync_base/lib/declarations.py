@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from .errors import SyncError
+from .timing import next_batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,11 @@ class FlowFacts:
     company_id: int
     priority: int
     is_document: bool = False  #: later changes of a record belong to its first story
+    batch_minutes: int = 0  #: what it is asked for is gathered until its next batch; 0: at once
+
+    def due_at(self, now: datetime) -> datetime:
+        """Return when work is due that somebody asks for now."""
+        return next_batch(now, self.batch_minutes) if self.batch_minutes else now
 
 
 @dataclass(frozen=True, slots=True)

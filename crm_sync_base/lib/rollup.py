@@ -23,6 +23,7 @@ COUNTS: tuple[str, ...] = (
     "retried",
     "crashed",
     "coalesced",
+    "on_time",
     "accepted",  # deliveries
     "refused",
     "forged",
@@ -99,7 +100,7 @@ def of_jobs(rows: Iterable[Mapping[str, Any]]) -> dict[tuple[Any, Key], Measures
             if row["place"] is not None:
                 measures.buckets[row["part"]][row["place"]] = row["jobs"]
             continue
-        for name in ("done", "failed", "replaced", "records", "retried", "crashed", "coalesced"):
+        for name in ("done", "failed", "replaced", "records", "retried", "crashed", "coalesced", "on_time"):
             measures.counts[name] = int(row[name] or 0)
         for name in TIMES:
             measures.seconds[name] = float(row[f"{name}_seconds"] or 0.0)

@@ -2,9 +2,15 @@ from . import base
 from . import sync_connector
 from . import sync_story_mixin
 from . import sync_connection
+from . import sync_reminder_mixin
+from . import sync_connection_api
 from . import sync_flow
 from . import sync_flow_step
 from . import sync_flow_policy
+from . import sync_flow_catalogue
+from . import sync_flow_timing
+from . import sync_flow_service
+from . import sync_flow_help
 from . import sync_flow_template
 from . import sync_value_map
 from . import sync_value_map_line

@@ -70,6 +70,14 @@ class SyncConnector(models.AbstractModel):
         return {}
 
     @api.model
+    def _api_sunset(self, version):
+        """Return the date (`date`) after which the provider refuses an API version.
+
+        None where it has published none.
+        """
+        return None
+
+    @api.model
     def _flow_templates(self, connection):
         """Return the flows that the connector ships.
 
@@ -191,6 +199,13 @@ class SyncConnector(models.AbstractModel):
         not missed; the engine drops what it already knows.
         """
         raise UserError(self._not_supported())
+
+    def _count(self, connection, flow) -> int:
+        """Return how many remote records meet a flow's condition now, in one call.
+
+        :raises UserError: the provider cannot count at all, or not by this condition.
+        """
+        raise UserError(_("%s cannot say how many records there are.", connection.name))
 
     def _push(self, connection, object_name, writes: list[Write]) -> list[WriteResult]:
         """Create or update records; one result for each write, in any order.

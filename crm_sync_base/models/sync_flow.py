@@ -416,7 +416,9 @@ class SyncFlow(models.Model):
         self.flush_model()
         self.env.cr.execute(
             """
-            SELECT id, connection_id, company_id, priority, is_document FROM sync_flow
+            SELECT id, connection_id, company_id, priority, is_document,
+                   CASE WHEN timing = 'batch' THEN batch_interval ELSE 0 END
+              FROM sync_flow
              WHERE connection_id = %s AND remote_object = %s AND direction = 'inbound'
                AND mode <> 'off' AND active
              ORDER BY sequence, id
@@ -428,7 +430,12 @@ class SyncFlow(models.Model):
     def _facts(self):
         """Return what enqueueing must know of this flow."""
         return FlowFacts(
-            self.id, self.connection_id.id, self.company_id.id, self.priority, self.is_document
+            self.id,
+            self.connection_id.id,
+            self.company_id.id,
+            self.priority,
+            self.is_document,
+            self.batch_interval if self.timing == "batch" else 0,
         )
 
     @api.model

@@ -72,13 +72,16 @@ class SyncJobMetric(models.Model):
                        CASE WHEN j.kind <> 'poll'
                             THEN GREATEST(0, EXTRACT(EPOCH FROM j.done_at - j.create_date)::float8)
                         END AS total,
+                       EXTRACT(EPOCH FROM j.done_at - j.create_date) <= f.max_latency AS in_time,
                        CASE WHEN j.kind IN ('record', 'push') THEN 1
                             WHEN jsonb_typeof(j.payload -> 'ids') = 'array' THEN jsonb_array_length(j.payload -> 'ids')
                         END AS records
                   FROM unnest(%(minutes)s::timestamp[]) AS m (minute)
                   JOIN sync_job j ON j.done_at >= m.minute AND j.done_at < m.minute + interval '1 minute'
+                  JOIN sync_flow f ON f.id = j.flow_id
             ), ran AS (
                 SELECT minute, connection_id, flow_id, kind, attempts, crashes, coalesced, done, failed,
+                       done AND in_time AS on_time,
                        CASE WHEN failed THEN code END AS error_code,
                        CASE WHEN done THEN records END AS records,
                        CASE WHEN done OR failed THEN wait END AS wait,
@@ -100,6 +103,7 @@ class SyncJobMetric(models.Model):
                    sum(GREATEST(attempts - 1, 0)) AS retried,
                    sum(crashes) AS crashed,
                    sum(coalesced) AS coalesced,
+                   count(*) FILTER (WHERE on_time) AS on_time,
                    round(sum(wait)::numeric, 6) AS wait_seconds,
                    round(sum(run)::numeric, 6) AS run_seconds,
                    round(sum(total)::numeric, 6) AS total_seconds

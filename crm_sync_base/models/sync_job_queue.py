@@ -10,9 +10,11 @@ from ..lib import clock, worker
 from ..lib.declarations import FlowFacts
 from ..lib.errors import WorkerKilled
 from ..lib.priorities import URGENT
+from ..lib.timing import SQL_OPEN
 
 MAX_CRASHES = 3  # a job that killed its worker so often is parked
 ALONE = ("poll", "page")  # kinds of jobs that are a batch of their own
+GATHERED = ("record", "push")  # kinds of jobs that a batch flow lets wait for each other
 
 
 class SyncJobQueue(models.Model):
@@ -82,7 +84,7 @@ class SyncJobQueue(models.Model):
             spec["idempotency_key"],
             spec["lane_key"],
             spec.get("priority", flow.priority),
-            spec.get("eta") or now,
+            spec.get("eta") or self._due_at(spec, flow, now),
             spec.get("depends_on_id") or None,
             spec.get("parent_id") or None,
             spec.get("replay_of_id") or None,
@@ -100,6 +102,14 @@ class SyncJobQueue(models.Model):
             spec.get("source") or None,
             spec.get("document_token") or None,
         )
+
+    def _due_at(self, spec, flow, now):
+        """Return when new work is due: a batch flow gathers what others ask for.
+
+        What a run hands over is a batch already; what a person repeats is not put off.
+        """
+        gathered = spec["kind"] in GATHERED and not (spec.get("run_id") or spec.get("replay_of_id"))
+        return flow.due_at(now) if gathered else now
 
     @api.model
     def _enqueue_notifications(self, connection, notifications):
@@ -211,11 +221,12 @@ class SyncJobQueue(models.Model):
         return max(batch_size // size, 1) * size
 
     # The flows whose jobs may run now.
-    _SQL_OPEN_FLOWS = """
+    _SQL_OPEN_FLOWS = f"""
         SELECT f.id, f.batch_size
           FROM sync_flow f
           JOIN sync_connection c ON c.id = f.connection_id AND c.state = 'connected' AND c.active
          WHERE f.active AND f.paused IS NOT TRUE AND f.mode <> 'off'
+           AND (f.timing <> 'batch' OR {SQL_OPEN})
            AND NOT EXISTS (
                 SELECT 1 FROM sync_hold h
                  WHERE h.active AND h.date_start <= %(now)s AND (h.date_end IS NULL OR h.date_end > %(now)s)

@@ -27,6 +27,7 @@ class SyncJobWaiting(models.Model):
             job.waiting_for = (
                 job._switched_off()
                 or job._held_by(holds)
+                or job._outside_window()
                 or job._refused_by(blocked)
                 or job._not_due()
                 or job._behind(busy)
@@ -47,6 +48,11 @@ class SyncJobWaiting(models.Model):
             if hold.scope == "all" or self.connection_id == hold.connection_id or self.flow_id == hold.flow_id:
                 return _("Held: %s", hold.name)
         return ""
+
+    def _outside_window(self):
+        """Return when the window of its flow opens, or an empty text while it is open."""
+        opening = self.flow_id.sudo()._outside_window_until(clock.now())
+        return _("Waits for its window, which opens at %s.", format_datetime(self.env, opening)) if opening else ""
 
     def _refused_by(self, blocked):
         """Return until when the provider takes no calls of this kind, or an empty text."""

@@ -195,6 +195,7 @@ class SyncLane(models.Model):
         moments = [
             self.env["sync.job"]._next_eta(),
             self.env["sync.hold"]._next_end(),
+            self.env["sync.flow"]._next_opening(),
             *(row.until for row in self.env["sync.endpoint"]._blocked()),
         ]
         ahead = [moment for moment in moments if moment and moment > clock.now()]

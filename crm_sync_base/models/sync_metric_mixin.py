@@ -45,6 +45,10 @@ class SyncMetricMixin(models.AbstractModel):
         readonly=True, help="Further requests that a waiting job covered: duplicates suppressed."
     )
 
+    on_time = fields.Integer(
+        readonly=True, help="Jobs that were done within the maximum latency of their flow."
+    )
+
     # === Deliveries ===#
     accepted = fields.Integer(readonly=True)
     refused = fields.Integer(readonly=True)

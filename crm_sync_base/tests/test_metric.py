@@ -88,6 +88,8 @@ class MetricCase(SyncCase):
             counts["retried"] += max(job.attempts - 1, 0)
             counts["crashed"] += job.crashes
             counts["coalesced"] += job.coalesced
+            took = (job.done_at - job.create_date).total_seconds()
+            counts["on_time"] += job.state == "done" and took <= job.flow_id.max_latency
             if job.state == "done":
                 counts["records"] += len((job.payload or {}).get("ids", [])) if job.kind == "page" else 1
         for event in self.env["sync.event"].search([]):

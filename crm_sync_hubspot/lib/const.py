@@ -6,10 +6,29 @@ type ids, CRM search, batch endpoints, usage guidelines, webhooks).
 
 from __future__ import annotations
 
+import re
+from datetime import date, timedelta
+
 #: The version that this module is written against. Versions are dates; each is supported
 #: for 18 months. `v3` (until September 2027) still works: see `paths.py`.
 API_VERSION = "2026-09"
 API_VERSIONS = ("2026-09", "2026-03", "v3")
+
+SUPPORT_MONTHS = 18
+LAST_DAYS = {"v3": date(2027, 9, 30)}  # of versions that are not dates
+
+
+def sunset(version: str) -> date | None:
+    """Return the last day on which an API version is supported, None when it has no date."""
+    if version in LAST_DAYS:
+        return LAST_DAYS[version]
+    match = re.fullmatch(r"(\d{4})-(0[1-9]|1[0-2])", version)
+    if not match:
+        return None
+    # The month in which it came, and 18 more: the last day before the next one begins.
+    months = int(match[1]) * 12 + int(match[2]) - 1 + SUPPORT_MONTHS
+    return date(months // 12, months % 12 + 1, 1) - timedelta(days=1)
+
 
 DEFAULT_BASE_URL = "https://api.hubapi.com"
 AUTHORIZE_URL = "https://app.hubspot.com/oauth/authorize"

@@ -15,6 +15,7 @@ from odoo.addons.crm_sync_base.lib.declarations import (
 from odoo.addons.crm_sync_base.lib.errors import AuthFailed
 from odoo.addons.crm_sync_base.lib.hosts import is_loopback
 from odoo.addons.q2c_sale.lib.facts import CRM, DealFacts
+from odoo.exceptions import UserError
 
 from ..lib import documents, flows, signature, webhook
 from ..lib.batches import Item
@@ -25,6 +26,7 @@ from ..lib.const import (
     DEFAULT_BASE_URL,
     OBJECT_TYPE_IDS,
     SEARCHES_PER_SECOND,
+    sunset,
 )
 from .token_store import ConnectionTokenStore
 
@@ -86,6 +88,10 @@ class SyncConnectorHubspot(models.AbstractModel):
     @api.model
     def _default_hosts(self):
         return ("api.hubapi.com",)
+
+    @api.model
+    def _api_sunset(self, version):
+        return sunset(version)
 
     @api.model
     def _flow_templates(self, connection):
@@ -229,6 +235,13 @@ class SyncConnectorHubspot(models.AbstractModel):
         return Page(
             tuple(Ref(record_id, version) for record_id, version in page.refs), page.cursor, page.done
         )
+
+    def _count(self, connection, flow):
+        if flow._remote_conditions():
+            raise UserError(
+                _("HubSpot is not asked for conditions: they are looked at in Odoo, record by record.")
+            )
+        return self._client(connection).search(flow.remote_object, {"limit": 1})["total"]
 
     # === Writing ===#
 

@@ -252,6 +252,11 @@ class SalesforceClient:
                 return
             page = self._call("GET", self._relative(page["nextRecordsUrl"]), **options)
 
+    def count(self, object_name: str, where: str = "") -> int:
+        """Return how many live records meet a condition made with `soql`."""
+        query = f"SELECT COUNT() FROM {soql.name(object_name)}" + (f" WHERE {where}" if where else "")
+        return int(self._call("GET", "query", params={"q": query})["totalSize"])
+
     def _relative(self, url: str) -> str:
         """Return the part of a ``nextRecordsUrl`` that follows the version."""
         _root, marker, rest = url.partition("/query/")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date
 
 from odoo.addons.crm_sync_base.lib.errors import (
     AuthFailed,
@@ -18,6 +19,10 @@ from odoo.addons.crm_sync_base.lib.errors import (
 #: Summer '26; versions below 31 are retired (HTTP 410), newer ones only add
 API_VERSION = "67.0"
 OLDEST_API_VERSION = 31
+
+#: (last version, the day from which it is refused), by Salesforce's published end of life:
+#: 21–30 went with Summer '25, 31–40 go with Summer '28; a release's first days are in June
+SUNSETS = ((30, date(2025, 6, 1)), (40, date(2028, 6, 1)))
 
 #: hosts that may be called; the sandbox and My Domain hosts included
 HOSTS = ("*.my.salesforce.com", "login.salesforce.com", "test.salesforce.com")

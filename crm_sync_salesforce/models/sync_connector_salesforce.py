@@ -15,6 +15,7 @@ from odoo.addons.crm_sync_base.lib.declarations import (
 )
 from odoo.addons.crm_sync_base.lib.errors import AuthFailed, NotReady
 from odoo.addons.q2c_sale.lib.facts import CRM, DealFacts
+from odoo.exceptions import UserError
 
 from ..lib import documents, flows, outbound_message, soql
 from ..lib.auth import ClientCredentials, JwtBearer
@@ -27,6 +28,7 @@ from ..lib.const import (
     HOSTS,
     OBJECTS,
     READ_SIZE,
+    SUNSETS,
 )
 from ..lib.cursor import Cursor
 from ..lib.ids import InvalidId, to18
@@ -123,6 +125,13 @@ class SyncConnectorSalesforce(models.AbstractModel):
     @api.model
     def _connection_defaults(self):
         return {"base_url": AUDIENCE_PRODUCTION, "api_version": API_VERSION}
+
+    @api.model
+    def _api_sunset(self, version):
+        number = version.partition(".")[0]
+        if not number.isdigit():
+            return None
+        return next((end for last, end in SUNSETS if int(number) <= last), None)
 
     @api.model
     def _flow_templates(self, connection):
@@ -228,14 +237,26 @@ class SyncConnectorSalesforce(models.AbstractModel):
             page.done,
         )
 
+    def _count(self, connection, flow):
+        for path, operator, value in flow._remote_conditions():
+            if not self._is_askable(path, operator, value):
+                raise UserError(
+                    _("Salesforce cannot count by “%s”: it is looked at in Odoo, record by record.", path)
+                )
+        return self._client(connection).count(flow.remote_object, self._scope_query(flow))
+
     def _scope_query(self, flow):
         """Return the part of a flow's condition that Salesforce can check itself."""
         parts = [
             soql.equals(path, value)
             for path, operator, value in flow._remote_conditions()
-            if operator == "=" and path not in documents.ADDED and isinstance(value, (bool, str))
+            if self._is_askable(path, operator, value)
         ]
         return soql.all_of(*parts)
+
+    def _is_askable(self, path, operator, value):
+        """Whether Salesforce can check a condition itself."""
+        return operator == "=" and path not in documents.ADDED and isinstance(value, (bool, str))
 
     # === Writing ===#
 
