@@ -10,5 +10,5 @@ SOURCES: list[tuple[str, str]] = [
 ]
 CARRIED = ("stored", "edited")
 REPLAYABLE = ("done", "failed", "cancelled")  #: states of jobs
-#: a poll walks on from its cursor; running it again brings nothing back
-NEVER_REPLAYED = ("poll",)
+#: what walks on from a cursor brings nothing back when it runs again
+NEVER_REPLAYED = ("poll", "load")

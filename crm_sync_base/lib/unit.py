@@ -28,6 +28,7 @@ class Unit:
         "situation",
         "subject",
         "summary",
+        "verdict",
     )
 
     def __init__(self, flow, job, external_id):
@@ -52,6 +53,7 @@ class Unit:
         self.granted = frozenset()  # fields that a person has decided on
         self.error = None
         self.summary = ""
+        self.verdict = ""  # of its line in a run, where that does not follow from the rest
 
     @property
     def key(self):

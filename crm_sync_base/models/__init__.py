@@ -23,6 +23,9 @@ from . import sync_event
 from . import sync_connection_gaps
 from . import sync_run
 from . import sync_run_replay
+from . import sync_run_pass
+from . import sync_run_plan
+from . import sync_run_line
 from . import sync_job
 from . import sync_job_queue
 from . import sync_job_result
@@ -64,6 +67,7 @@ from . import sync_saga_step
 from . import sync_job_step
 from . import sync_handler
 from . import sync_handler_poll
+from . import sync_handler_load
 from . import sync_handler_step
 from . import sync_handler_inbound
 from . import sync_handler_inbound_plan
@@ -72,6 +76,7 @@ from . import sync_handler_inbound_lines
 from . import sync_handler_inbound_apply
 from . import sync_handler_inbound_rules
 from . import sync_handler_stored
+from . import sync_handler_inbound_run
 from . import sync_handler_outbound
 from . import sync_outbox
 from . import sync_record_mixin

@@ -27,7 +27,7 @@ LONG_SILENCE = 60.0
 EVERY = -(2**31)  # a priority below all others
 
 #: what the jobs of a kind do at the provider; other kinds do not call it
-OPERATIONS = {"record": "read", "page": "read", "poll": "poll", "push": "push"}
+OPERATIONS = {"record": "read", "page": "read", "poll": "poll", "load": "poll", "push": "push"}
 
 
 class Blocked(NamedTuple):

@@ -224,7 +224,7 @@ class SyncFlow(models.Model):
 
     def _handler(self, kind):
         """Return the handler model for a kind of job."""
-        names = {"poll": "sync.handler.poll", "step": "sync.handler.step"}
+        names = {"poll": "sync.handler.poll", "load": "sync.handler.load", "step": "sync.handler.step"}
         return self.env[names.get(kind) or f"sync.handler.{self.handler}"]
 
     def _planning_mapping(self):

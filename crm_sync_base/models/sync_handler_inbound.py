@@ -84,6 +84,7 @@ class SyncHandlerInbound(models.AbstractModel):
             unit.summary, unit.operation, unit.changes, unit.needs = "", "", {}, []
             unit.record = unit.binding = unit.decisions = unit.situation = None
             unit.line_bindings = {}
+            unit.verdict = ""
         if len(units) == 1:
             unit = units[0]
             error = unit.job._as_sync_error(verdict)
@@ -150,6 +151,7 @@ class SyncHandlerInbound(models.AbstractModel):
     def _record_plan(self, units):
         """Dry run: store the differences, apply nothing."""
         planned = [unit for unit in self._reachable(units) if unit.operation]
+        planned = self._not_planned_before(planned)
         self.env["sync.change"]._record_many([self._change(unit, "planned") for unit in planned])
         for unit in units:
             if unit.is_open:

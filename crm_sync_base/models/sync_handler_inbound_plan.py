@@ -20,11 +20,13 @@ class SyncHandlerInboundPlan(models.AbstractModel):
         registry = {}  # every unit of the batch by document, prerequisites too
         self._plan(env, flow, units, registry, depth=0)
         self._spread_failures(registry.values())
-        if flow.mode == "dry_run":
-            self._record_plan(units)
-            return
-        self._assert_active_mapping()
-        self._apply(env, units, registry)
+        self._hold_to_plan(env, flow, units)
+        dry = [unit for unit in units if self._is_dry(unit)]
+        self._record_plan(dry)
+        applied = [unit for unit in units if not self._is_dry(unit)]
+        if applied:
+            self._assert_active_mapping()
+            self._apply(env, applied, registry)
 
     def _plan(self, env, flow, units, registry, depth):
         """Plan units of one flow and, before them, what they need."""

@@ -8,6 +8,7 @@ KINDS = [
     ("record", "Record"),
     ("page", "Page of Records"),
     ("poll", "Look for Changes"),
+    ("load", "List Records"),
     ("push", "Write to Provider"),
     ("step", "Follow-up Step"),
 ]

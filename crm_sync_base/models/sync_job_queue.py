@@ -13,8 +13,8 @@ from ..lib.priorities import URGENT
 from ..lib.timing import SQL_OPEN
 
 MAX_CRASHES = 3  # a job that killed its worker so often is parked
-ALONE = ("poll", "page")  # kinds of jobs that are a batch of their own
 GATHERED = ("record", "push")  # kinds of jobs that a batch flow lets wait for each other
+ALONE = ("poll", "load", "page")  # kinds of jobs that are a batch of their own
 
 
 class SyncJobQueue(models.Model):

@@ -152,6 +152,9 @@ class SyncJobReplay(models.Model):
         return found.filtered(lambda job: job.replay_of_id in again)
 
     def _may_be_replayed(self):
+        """What only planned, or carried a plan out, is started anew as a run, with its rules."""
+        if self.run_id._keeps_jobs():
+            return False
         return self.state in REPLAYABLE and self.kind not in NEVER_REPLAYED
 
     def action_replay(self):
@@ -166,7 +169,11 @@ class SyncJobReplay(models.Model):
         self.ensure_one()
         if not self._may_be_replayed():
             raise UserError(
-                _("%s: only what has ended can be replayed, and not a look for changes.", self.name)
+                _(
+                    "%s: only what has ended can be replayed, and neither a look for changes nor "
+                    "a part of a dry run or an approved plan: start that run again.",
+                    self.name,
+                )
             )
         replay = self._replay(source)
         if not replay:

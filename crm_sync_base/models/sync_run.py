@@ -1,5 +1,14 @@
 from odoo import api, fields, models
 
+KINDS = [
+    ("poll", "Poll"),
+    ("replay", "Replay"),
+    ("reconcile", "Reconciliation"),
+    ("load", "First Load"),  # a whole object, or a part of it, into Odoo
+    ("dry_run", "Dry Run"),  # the same, planned only
+    ("execution", "Approved Plan"),  # what a dry run planned, and nothing else
+]
+
 
 class SyncRun(models.Model):
     """One bounded pass: a poll, a first load, a dry run, a replay, a reconciliation."""
@@ -9,11 +18,7 @@ class SyncRun(models.Model):
     _order = "id desc"
 
     name = fields.Char(required=True)
-    kind = fields.Selection(
-        [("poll", "Poll"), ("replay", "Replay"), ("reconcile", "Reconciliation")],
-        default="poll",
-        required=True,
-    )
+    kind = fields.Selection(KINDS, default="poll", required=True, index=True)
     state = fields.Selection(
         [("running", "Running"), ("done", "Done"), ("failed", "Failed"), ("cancelled", "Cancelled")],
         default="running",

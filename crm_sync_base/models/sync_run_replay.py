@@ -41,7 +41,7 @@ class SyncRunReplay(models.Model):
 
     def _compute_results(self):
         Job = self.env["sync.job"]
-        replays = self.filtered(lambda run: run.kind == "replay")
+        replays = self.filtered(lambda run: run.kind in self._background_kinds())
         counts = {
             (run.id, state): count
             for run, state, count in Job._read_group(
@@ -143,12 +143,26 @@ class SyncRunReplay(models.Model):
 
     def _end_finished(self):
         """End the running replays of which no job waits any more."""
-        running = self.search([("kind", "=", "replay"), ("state", "=", "running")])
-        running.invalidate_recordset(["waiting_count"])
-        finished = running.filtered(lambda run: not run.waiting_count)
-        finished._end("done")
+        running = self.search([("kind", "in", self._background_kinds()), ("state", "=", "running")])
+        running.invalidate_recordset(["waiting_count", "failed_count"])
+        finished = running.filtered(lambda run: run._has_ended())
+        for run in finished:
+            run._finish()
         if running - finished:
             self._look_again()
+
+    @api.model
+    def _background_kinds(self):
+        """Return the kinds of runs that are over when none of their jobs waits any more."""
+        return ("replay",)
+
+    def _has_ended(self):
+        """Whether nothing of the run is left to do."""
+        return not self.waiting_count
+
+    def _finish(self):
+        """End a run of which nothing is left to do."""
+        self._end("done")
 
     def _commit_batch(self, run):
         """Commit one batch; return whether there is time for another."""

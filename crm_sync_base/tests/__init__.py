@@ -46,3 +46,5 @@ from . import test_lib_timing
 from . import test_lib_service_level
 from . import test_flow_timing
 from . import test_flow_catalogue
+from . import test_run
+from . import test_lib_progress

@@ -17,7 +17,7 @@ WORK = DESK | LEDGERS | JOBS | AUDIT | {
     "menu_sync_endpoint",
 }
 ALL = WORK | VERIFY | {"menu_sync_mapping", "menu_sync_exception_sla", "menu_sync_lane"}
-REPLAY = {"menu_sync_replay"}
+REPLAY = {"menu_sync_replay", "menu_sync_run_new"}
 MENUS = {"user": DESK, "approver": DESK, "operator": WORK | REPLAY, "manager": ALL | REPLAY, "auditor": ALL}
 
 ACTIONS = [

@@ -10,3 +10,4 @@ from . import sync_endpoint_override
 from . import sync_saga_handle_wizard
 from . import sync_replay_wizard
 from . import sync_job_discard_wizard
+from . import sync_run_wizard

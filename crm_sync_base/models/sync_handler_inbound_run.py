@@ -1,0 +1,202 @@
+from odoo import _, models
+
+from ..lib import plan
+from ..lib.outcome import Outcome
+from ..lib.scope import matches, parse_scope
+from .sync_run_pass import PASSES
+
+
+class SyncHandlerInboundRun(models.AbstractModel):
+    """What runs add to the way in: dry runs, approved plans, a line for each record.
+
+    All of them go the way of live work up to the point at which it writes.
+    """
+
+    _inherit = "sync.handler.inbound"
+
+    # === What may be written ===#
+
+    def _is_dry(self, unit):
+        """Whether a unit is only planned: by its run, or because its flow only plans."""
+        job = unit.job
+        if job.kind == "page" and job.run_id.dry_run:
+            return True
+        return job.flow_id.mode == "dry_run" and not self._carries_out(job)
+
+    def _carries_out(self, job):
+        """Whether a job carries an approved plan out, and must not do anything else.
+
+        A record job that somebody else asked for, too, or that a person retries, brings
+        the present state: it is no longer only the plan's.
+        """
+        if job.run_id.kind != "execution":
+            return False
+        return job.kind == "page" or not (job.coalesced or job.replay_of_id)
+
+    def _screen(self, flow, unit, conditions, as_prerequisite):
+        """Besides: set aside what does not meet the condition of the run."""
+        super()._screen(flow, unit, conditions, as_prerequisite)
+        scope = not as_prerequisite and unit.job.kind == "page" and unit.job.payload.get("scope")
+        if scope and unit.is_open and not matches(parse_scope(scope), unit.document.data):
+            unit.summary = _("Does not meet the condition of the run; nothing to do")
+
+    # === Dry runs ===#
+
+    def _touch(self, units):
+        """Planning remembers nothing."""
+        super()._touch([unit for unit in units if not self._is_dry(unit)])
+
+    def _on_deleted(self, flow, unit):
+        if unit.binding and self._is_dry(unit):
+            unit.summary = _("Deleted at the provider; the Odoo record would be kept")
+        else:
+            super()._on_deleted(flow, unit)
+
+    def _not_planned_before(self, units):
+        """Return the units whose plan is new: what many records need is planned once in a run."""
+        keys = {}
+        for unit in units:
+            if unit.job.run_id.kind in PASSES:
+                keys.setdefault(unit.job.run_id.id, []).append(self._line_key(unit))
+        known = set()
+        for run_id, wanted in keys.items():
+            known |= self.env["sync.run.line"]._written_keys(run_id, wanted)
+        return [unit for unit in units if (unit.job.run_id.id, self._line_key(unit)) not in known]
+
+    # === Approved plans ===#
+
+    def _hold_to_plan(self, env, flow, units):
+        """Set aside what differs from the plan that was approved, and say in what."""
+        held = [unit for unit in units if unit.is_open and self._carries_out(unit.job)]
+        for job in {unit.job for unit in held}:
+            mine = [unit for unit in held if unit.job == job]
+            reached = {unit.key: unit for unit in self._reachable(mine) if unit.operation}
+            planned = job.run_id.plan_id._planned(
+                [self._line_key(unit) for unit in reached.values()]
+            )
+            differing = {
+                key: text
+                for key, unit in reached.items()
+                if (text := self._difference_from(env, planned.get(self._line_key(unit)), unit))
+            }
+            for unit in mine:
+                self._hold_one(unit, differing)
+
+    def _hold_one(self, unit, differing):
+        """Set a unit aside if it, or anything that it needs, differs."""
+        for other in self._with_needs([unit]):
+            if other.key in differing:
+                text = differing[other.key]
+                if other is not unit:
+                    text = f"{self._subject(other)}: {text}"
+                unit.summary = _("Changed since the plan, nothing was written. %s", text)
+                unit.verdict = "differs"
+                unit.operation, unit.changes, unit.needs = "", {}, []
+                return
+
+    def _difference_from(self, env, planned, unit):
+        """Return in what a unit differs from what was planned for it, or an empty text."""
+        if planned is None:
+            return _("It was not part of the plan.")
+        if planned.digest == plan.digest(unit, self._line_digest(env, unit)):
+            return ""
+        if planned.operation != unit.operation:
+            if unit.operation == "update":
+                return _("It was to be created, but is in Odoo by now.")
+            return _("It was to be updated, but its Odoo record is gone.")
+        if planned.res_id != (unit.record.id if unit.record else None):
+            return _("It belongs to another Odoo record by now.")
+        if planned.mapping_id != unit.flow._planning_mapping().id:
+            return _("Another mapping version is active by now.")
+        names = plan.altered(planned.values, unit)
+        fields = env[unit.flow.model]._fields
+        labels = [fields[name]._description_string(env) if name in fields else name for name in names]
+        if not labels:
+            return _("The source, or the lines in Odoo, say something else by now.")
+        return self.env._("Not as planned any more: %s.", ", ".join(labels))
+
+    def _line_digest(self, env, unit):
+        """Return what makes the plan for a record's lines; None where it has none yet."""
+        if not unit.draft.lines or unit.record is None:
+            return None
+        return [self._line_commands(env, unit, target, lines) for target, lines in unit.draft.lines.items()]
+
+    # === A line for each record ===#
+
+    def _outcomes(self, flow, jobs, units):
+        self._note_lines(flow, units)
+        return super()._outcomes(flow, jobs, units)
+
+    def _note_lines(self, flow, units):
+        """Write a line for each record of a run, and for what was brought along for it."""
+        own = [unit for unit in units if unit.job.run_id.kind in PASSES]
+        if not own:
+            return
+        env = self._as_service(flow)
+        keys = {unit.key for unit in own}
+        brought = [unit for unit in self._with_needs(own) if unit.key not in keys and unit.operation]
+        self.env["sync.run.line"]._upsert([self._line(env, unit, unit.key not in keys) for unit in own + brought])
+
+    def _with_needs(self, units):
+        """Return units and everything that they still need, each once."""
+        seen, stack = {}, [unit for unit in reversed(units) if unit.error is None]
+        while stack:
+            unit = stack.pop()
+            if unit.key not in seen:
+                seen[unit.key] = unit
+                stack += unit.needs
+        return list(seen.values())
+
+    def _line_key(self, unit):
+        return f"{unit.flow.remote_object}:{unit.external_id}"
+
+    def _line(self, env, unit, needed):
+        verdict = self._verdict(unit)
+        planned = verdict in ("create", "update") and self._is_dry(unit)
+        return {
+            "run_id": unit.job.run_id.id,
+            "key": self._line_key(unit),
+            "flow_id": unit.flow.id,
+            "company_id": unit.flow.company_id.id or None,
+            "remote_object": unit.flow.remote_object,
+            "external_id": unit.external_id,
+            "record_name": self._subject(unit),
+            "model": unit.flow.model,
+            "res_id": unit.record.id if unit.record else None,
+            "verdict": verdict,
+            "reason": self._line_reason(unit, verdict),
+            "digest": plan.digest(unit, self._line_digest(env, unit)) if planned else None,
+            "needed": needed,
+            "error_code": unit.error.code if unit.error else None,
+            "job_id": unit.job.id,
+        }
+
+    def _line_reason(self, unit, verdict):
+        if unit.error:
+            return unit.error.message
+        return unit.summary if verdict in ("skipped", "differs") else None
+
+    def _verdict(self, unit):
+        """Return what became of a unit, or would become of it, in one word."""
+        if unit.error:
+            return "conflict" if unit.error.code == "conflict" else "blocked"
+        if unit.verdict:
+            return unit.verdict
+        if unit.operation:
+            return unit.operation
+        if unit.draft is not None:
+            return "unchanged"
+        # Set aside before it was planned; of an approved plan, that is news.
+        return "differs" if self._carries_out(unit.job) else "skipped"
+
+    def _page_outcome(self, flow, job, units):
+        """Of a dry run, what is blocked is on the run's lines and on nobody's desk."""
+        run = job.run_id
+        if run.kind not in PASSES:
+            return super()._page_outcome(flow, job, units)
+        run._look_if_last(job)
+        if not run.dry_run:
+            return super()._page_outcome(flow, job, units)
+        blocked = sum(bool(unit.error) for unit in units)
+        summary = _("%(planned)s planned, %(blocked)s blocked", planned=len(units) - blocked, blocked=blocked)
+        return Outcome(summary=summary, mapping_id=flow._planning_mapping().id or None)

@@ -1,0 +1,134 @@
+from odoo import api, fields, models
+
+#: what a run did with a record, or what a dry run would do
+VERDICTS = [
+    ("create", "Create"),
+    ("update", "Update"),
+    ("unchanged", "Unchanged"),
+    ("skipped", "Not Wanted"),  # gone, outdated, or outside of the conditions
+    ("blocked", "Blocked"),  # cannot be written as it is
+    ("conflict", "Conflict"),  # changed on both sides
+    ("differs", "Changed Since the Plan"),  # an approved plan does not fit any more
+]
+WRITTEN = ("create", "update")
+
+_COLUMNS = (
+    "run_id", "key", "flow_id", "company_id", "remote_object", "external_id", "record_name", "model",
+    "res_id", "verdict", "reason", "digest", "needed", "error_code", "job_id",
+)  # fmt: skip
+
+
+class SyncRunLine(models.Model):
+    """One record in a run: what became of it, or would become of it."""
+
+    _name = "sync.run.line"
+    _inherit = ["sync.story.mixin"]
+    _description = "Record of a Run"
+    _order = "id"
+    _rec_name = "record_name"
+
+    create_date = fields.Datetime(string="Looked At", readonly=True)
+    run_id = fields.Many2one("sync.run", required=True, readonly=True, ondelete="cascade")
+    run_kind = fields.Selection(related="run_id.kind")
+    key = fields.Char(required=True, readonly=True, help="Identity of the record inside the run.")
+    flow_id = fields.Many2one("sync.flow", readonly=True, ondelete="cascade")
+    company_id = fields.Many2one("res.company", readonly=True, index=True)
+    job_id = fields.Many2one("sync.job", readonly=True, ondelete="set null", index="btree_not_null")
+    correlation_id = fields.Char(related="job_id.correlation_id")
+    remote_object = fields.Char(readonly=True)
+    external_id = fields.Char(string="Remote Id", readonly=True)
+    record_name = fields.Char(string="Record", readonly=True)
+    model = fields.Char(readonly=True)
+    res_id = fields.Many2oneReference(string="Odoo Record", model_field="model", readonly=True)
+    verdict = fields.Selection(VERDICTS, required=True, readonly=True)
+    reason = fields.Text(readonly=True)
+    error_code = fields.Char(readonly=True)
+    needed = fields.Boolean(
+        string="Brought Along", readonly=True, help="Another record of the run needs it."
+    )
+    digest = fields.Char(
+        readonly=True, groups="base.group_system", help="Of what was planned: equal plans, equal digests."
+    )
+    change_id = fields.Many2one(
+        "sync.change", compute="_compute_change", help="What it changed, or would change."
+    )
+    diff = fields.Json(string="Fields", compute="_compute_change")
+    summary = fields.Text(string="Differences", compute="_compute_change")
+    short = fields.Char(string="What", compute="_compute_change", help="Differences or reason on one line.")
+
+    _key_unique = models.UniqueIndex("(run_id, key)", "A record is one line of a run.")
+    _by_verdict = models.Index("(run_id, verdict)")
+    _by_time = models.Index("(run_id, create_date)")
+
+    @api.depends_context("uid", "lang", "allowed_company_ids")
+    def _compute_change(self):
+        """Find what each line changed, one query for all (its newest change in the run)."""
+        written = self.filtered(lambda line: line.verdict not in ("unchanged", "skipped"))
+        changes = self.env["sync.change"].search(
+            [("run_id", "in", written.run_id.ids), ("external_id", "in", written.mapped("external_id"))],
+            order="id",
+        )
+        found = {(one.run_id, one.remote_object, one.external_id): one for one in changes}
+        for line in self:
+            change = found.get((line.run_id, line.remote_object, line.external_id), changes.browse())
+            change = change if line in written else changes.browse()
+            line.change_id = change
+            line.diff = change.diff or False
+            line.summary = change.summary or False
+            line.short = line.reason or change.digest or False
+
+    @api.model
+    def _upsert(self, rows):
+        """Insert or correct lines in one statement.
+
+        What was written stays written, whatever is found when the run comes across the
+        record once more; and a record that is brought along is first of all itself.
+
+        :param rows: dictionaries of column values, see `_COLUMNS`.
+        """
+        unique = {(row["run_id"], row["key"]): row for row in sorted(rows, key=lambda row: not row["needed"])}
+        if not unique:
+            return
+        now = fields.Datetime.now()
+        self.env.cr.execute_values(
+            f"""
+            INSERT INTO sync_run_line ({", ".join(_COLUMNS)}, create_date, create_uid) VALUES %s
+            ON CONFLICT (run_id, key) DO UPDATE SET
+                   verdict = CASE WHEN sync_run_line.verdict = 'create' AND EXCLUDED.verdict = 'update'
+                                    OR sync_run_line.verdict IN ('create', 'update')
+                                       AND EXCLUDED.verdict = 'unchanged'
+                                  THEN sync_run_line.verdict ELSE EXCLUDED.verdict END,
+                   needed = sync_run_line.needed AND EXCLUDED.needed,
+                   reason = EXCLUDED.reason, error_code = EXCLUDED.error_code, job_id = EXCLUDED.job_id,
+                   record_name = EXCLUDED.record_name, model = EXCLUDED.model,
+                   res_id = COALESCE(EXCLUDED.res_id, sync_run_line.res_id),
+                   digest = COALESCE(EXCLUDED.digest, sync_run_line.digest)
+             WHERE NOT EXCLUDED.needed OR sync_run_line.needed
+            """,  # pylint: disable=sql-injection
+            # By one order, so that two pages wait for each other in one direction only.
+            [
+                (*(row.get(name) for name in _COLUMNS), now, self.env.uid)
+                for _key, row in sorted(unique.items())
+            ],
+            page_size=1000,
+        )
+        self.invalidate_model(flush=False)
+
+    @api.model
+    def _written_keys(self, run_id, keys):
+        """Return `{(run id, key)}` of these lines that are to be written (one query)."""
+        self.env.cr.execute(
+            "SELECT run_id, key FROM sync_run_line WHERE run_id = %s AND key = ANY(%s) AND verdict = ANY(%s)",
+            [run_id, list(keys), list(WRITTEN)],
+        )
+        return set(self.env.cr.fetchall())
+
+    def action_open_change(self):
+        """Open the change, field by field."""
+        self.ensure_one()
+        return {
+            "type": "ir.actions.act_window",
+            "res_model": "sync.change",
+            "res_id": self.change_id.id,
+            "view_mode": "form",
+        }

@@ -1,0 +1,305 @@
+from datetime import timedelta
+
+from odoo import _, api, fields, models
+from odoo.exceptions import AccessError, UserError
+
+from ..lib import clock
+from ..lib.fingerprint import fingerprint
+from ..lib.priorities import BULK
+from ..lib.progress import progress
+
+#: kinds of runs that walk over records and keep a line of each
+PASSES = ("load", "dry_run", "execution")
+#: of these, those whose jobs mean nothing without their run
+BOUND = ("dry_run", "execution")
+WINDOW = 60  # seconds by which the speed is measured
+MANAGER = "crm_sync_base.group_sync_manager"
+
+
+class SyncRunPass(models.Model):
+    """First loads and dry runs: a whole object, page by page, record by record."""
+
+    _inherit = "sync.run"
+
+    dry_run = fields.Boolean(readonly=True, help="Everything is planned, nothing is written.")
+    remote_scope = fields.Char(
+        string="Only Records With", readonly=True,
+        help="A condition besides that of the flow, e.g. [('BillingCountry', '=', 'Germany')].",
+    )
+    listed = fields.Boolean(readonly=True, help="All records are known; before, there may be more.")
+    line_ids = fields.One2many("sync.run.line", "run_id", string="Records", readonly=True)
+    create_count = fields.Integer(string="Create", compute="_compute_lines")
+    update_count = fields.Integer(string="Update", compute="_compute_lines")
+    unchanged_count = fields.Integer(string="Unchanged", compute="_compute_lines")
+    skipped_count = fields.Integer(string="Not Wanted", compute="_compute_lines")
+    blocked_count = fields.Integer(string="Blocked", compute="_compute_lines")
+    conflict_count = fields.Integer(string="Conflict", compute="_compute_lines")
+    differs_count = fields.Integer(string="Changed Since the Plan", compute="_compute_lines")
+    looked_at_count = fields.Integer(string="Looked At", compute="_compute_lines")
+    rate = fields.Float(string="Records a Second", compute="_compute_speed", digits=(12, 1))
+    time_left = fields.Char(compute="_compute_speed")
+
+    # === Computes ===#
+
+    def _compute_lines(self):
+        """Count the lines of each run by verdict (one query)."""
+        counts = {
+            (run.id, verdict): count
+            for run, verdict, count in self.env["sync.run.line"]._read_group(
+                [("run_id", "in", self.ids)], ["run_id", "verdict"], ["__count"]
+            )
+        }
+        verdicts = [
+            name for name, _label in self.env["sync.run.line"]._fields["verdict"].selection
+            if f"{name}_count" in self._fields
+        ]  # fmt: skip
+        for run in self:
+            run.looked_at_count = sum(count for (run_id, _verdict), count in counts.items() if run_id == run.id)
+            for name in verdicts:
+                run[f"{name}_count"] = counts.get((run.id, name), 0)
+
+    def _compute_results(self):
+        super()._compute_results()
+        for run in self.filtered(lambda run: run.kind in PASSES):
+            run.progress = 100.0 if run.state == "done" else run._progress().percent
+
+    def _compute_speed(self):
+        """Say how fast a run is and when it will be over, while it runs."""
+        for run in self:
+            speed = run._progress() if run.kind in PASSES and run.state == "running" else None
+            run.rate = speed.rate if speed else 0.0
+            run.time_left = run._time_text(speed) if speed else False
+
+    def _progress(self):
+        """Return the run's `Progress`."""
+        self.ensure_one()
+        now = clock.now()
+        lines = self.env["sync.run.line"]
+        own = [("run_id", "=", self.id), ("needed", "=", False)]
+        recent = lines.search_count([*own, ("create_date", ">", now - timedelta(seconds=WINDOW))])
+        started = self.started_at or now
+        window = min(WINDOW, max((now - started).total_seconds(), 1.0))
+        return progress(self._total(), lines.search_count(own), recent, window, complete=self.listed)
+
+    def _total(self):
+        """Return how many records are known to belong to the run."""
+        return self.total_count or self.seen_count
+
+    def _time_text(self, speed):
+        """Return the time that is left in words."""
+        if speed.seconds_left is None:
+            return _("More records are being listed.") if not self.listed else ""
+        minutes = round(speed.seconds_left / 60)
+        if minutes < 1:
+            return _("Less than a minute left")
+        if minutes < 120:
+            return self.env._("About %s minutes left", minutes)
+        return self.env._("About %s hours left", round(minutes / 60))
+
+    def _keeps_jobs(self):
+        """Whether jobs of this run can only be run again as part of it."""
+        return self.kind in BOUND
+
+    # === Start ===#
+
+    @api.model
+    def _start_pass(self, flow, *, dry_run, remote_scope="", external_ids=()):
+        """Start to load the records of a flow, or to plan that.
+
+        :param remote_scope: a condition besides that of the flow.
+        :param external_ids: these records only; empty: all of the object.
+        :return: the run.
+        :raises AccessError: for operators who want more than a dry run, and anybody below.
+        :raises UserError: when the flow cannot do it now.
+        """
+        self._check_may_start(flow, dry_run)
+        ids = list(dict.fromkeys(external_ids))
+        what = _("Dry run") if dry_run else _("First load")
+        run = self.sudo().create(
+            {
+                "name": _("%(what)s: %(flow)s", what=what, flow=flow.name),
+                "kind": "dry_run" if dry_run else "load",
+                "dry_run": dry_run,
+                "flow_id": flow.id,
+                "connection_id": flow.connection_id.id,
+                "company_id": flow.company_id.id,
+                "remote_scope": remote_scope or False,
+                "listed": bool(ids),
+                "seen_count": len(ids),
+            }
+        )
+        run._enqueue_pages(ids) if ids else run._enqueue_listing()
+        run._look_again()
+        return run.sudo(False)
+
+    @api.model
+    def _check_may_start(self, flow, dry_run):
+        """Refuse what the user may not do, and what the flow cannot do.
+
+        :raises AccessError: for who may not.
+        :raises UserError: with what to do first.
+        """
+        self.env["sync.job"].check_access("create")
+        if not dry_run and not self.env.user.has_group(MANAGER):
+            raise AccessError(_("Only integration managers may write records; a dry run is free to all operators."))
+        flow.check_access("read")
+        if flow.direction != "inbound":
+            raise UserError(_("%s writes to the other system: nothing is loaded from there.", flow.name))
+        if flow.mode == "off":
+            raise UserError(_("%s is off. Switch it to dry run first: then it plans and writes nothing.", flow.name))
+        if not flow.mapping_id and flow._needs_mapping():
+            raise UserError(_("%s has no active mapping. Activate a mapping version first.", flow.name))
+        if not dry_run and flow.mode != "live":
+            raise UserError(
+                _("%s only plans so far. Start a dry run and approve it, or go live first.", flow.name)
+            )
+
+    def _enqueue_listing(self):
+        """Have the records listed, from the run's cursor on."""
+        flow = self.flow_id
+        if not flow._remote().can_poll:
+            raise UserError(
+                _("%s cannot be listed at the provider: name the records by their ids.", flow._remote().label)
+            )
+        key = f"load:{self.id}"
+        self.env["sync.job"].sudo()._enqueue(
+            [
+                {
+                    "flow": flow,
+                    "kind": "load",
+                    "idempotency_key": key,
+                    "lane_key": key,
+                    "priority": flow.priority + BULK,
+                    "run_id": self.id,
+                    "remote_object": flow.remote_object,
+                    "name": _("List records: %s", flow._remote().label),
+                }
+            ]
+        )
+
+    def _enqueue_pages(self, external_ids):
+        """Enqueue page jobs for these records; the condition of the run goes with them."""
+        flow = self.flow_id
+        payloads = []
+        for start in range(0, len(external_ids), flow.page_size):
+            payload = {"ids": external_ids[start : start + flow.page_size]}
+            if self.remote_scope:
+                payload["scope"] = self.remote_scope
+            payloads.append(payload)
+        keys = [f"page:{flow.id}:{self.id}:{fingerprint(payload['ids'])}" for payload in payloads]
+        self.env["sync.job"].sudo()._enqueue(
+            [
+                {
+                    "flow": flow,
+                    "kind": "page",
+                    "idempotency_key": key,
+                    "lane_key": key,
+                    # Listing first: then it is known how much there is to do.
+                    "priority": flow.priority + BULK + 1,
+                    "payload": payload,
+                    "remote_object": flow.remote_object,
+                    "run_id": self.id,
+                    "name": _("%(count)s × %(object)s", count=len(payload["ids"]), object=flow._remote().label),
+                }
+                for key, payload in zip(keys, payloads, strict=True)
+            ]
+        )
+
+    # === End ===#
+
+    @api.model
+    def _background_kinds(self):
+        return (*super()._background_kinds(), *PASSES)
+
+    def _has_ended(self):
+        if self.kind not in PASSES:
+            return super()._has_ended()
+        return self.listed and not self.waiting_count
+
+    def _finish(self):
+        """End a run of which nothing waits any more; what failed is said."""
+        if self.kind not in PASSES:
+            return super()._finish()
+        if self.failed_count:
+            message = _(
+                "%s of its jobs failed: see the exception desk, then resume the run.", self.failed_count
+            )
+            return self._end("failed", message)
+        return self._end("done", self.message)
+
+    def _look_if_last(self, job):
+        """Have it noticed soon that the run is over, if no other job of it is left."""
+        others = [("run_id", "=", self.id), ("state", "in", ("pending", "running")), ("id", "!=", job.id)]
+        if self.listed and not self.env["sync.job"].search_count(others, limit=1):
+            self._look_again(seconds=1)
+
+    # === Cancel, resume ===#
+
+    def action_cancel(self):
+        """Stop after what is under way; what waits is taken back, what was applied stays."""
+        passes = self.filtered(lambda run: run.kind in PASSES and run.state == "running")
+        result = super().action_cancel()
+        if passes:
+            passes._take_back_pages()
+        return result
+
+    def _take_back_pages(self):
+        self.check_access("write")
+        self.env.flush_all()
+        self.env.cr.execute(
+            """
+            UPDATE sync_job SET state = 'cancelled', done_at = %s, summary = %s
+             WHERE run_id = ANY(%s) AND state = 'pending' AND kind IN ('page', 'load')
+            """,
+            [clock.now(), _("The run was cancelled"), self.ids],
+        )
+        self.env["sync.job"].invalidate_model()
+        for run in self:
+            run.sudo().message = _("Cancelled by %s. It can be resumed.", self.env.user.name)
+
+    def action_resume(self):
+        """Go on where a cancelled or failed run stopped.
+
+        :raises AccessError: as for starting one.
+        :raises UserError: when nothing is left to do, or the flow cannot do it now.
+        """
+        for run in self:
+            run._resume()
+        return True
+
+    def _resume(self):
+        if self.kind not in PASSES or self.state not in ("cancelled", "failed"):
+            raise UserError(_("%s has not been interrupted.", self.name))
+        self.check_access("write")
+        self._check_may_resume()
+        jobs = self.sudo().env["sync.job"].search(
+            [("run_id", "=", self.id), ("kind", "in", ("page", "record"))], order="id"
+        )
+        latest = {job.idempotency_key: job for job in jobs}
+        again = [
+            job for job in latest.values()
+            if job.state == "failed" or (job.state == "cancelled" and job.kind != "record")
+        ]  # fmt: skip
+        self.sudo().write({"state": "running", "done_at": False, "message": False})
+        jobs._enqueue([job._replay_spec() for job in again])
+        if not self.listed:
+            self._enqueue_listing()
+        self._look_again()
+
+    def _check_may_resume(self):
+        self._check_may_start(self.flow_id, self.dry_run)
+
+    # === Actions ===#
+
+    def _action_lines(self, verdicts=(), name=""):
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id("crm_sync_base.action_sync_run_line")
+        domain = [("run_id", "=", self.id)]
+        if verdicts:
+            domain.append(("verdict", "in", verdicts))
+        return dict(action, domain=domain, context={}, name=name or self.name, display_name=name or self.name)
+
+    def action_open_lines(self):
+        """Open the records of this run, with the verdict that the button asks for."""
+        verdict = self.env.context.get("verdict")
+        return self._action_lines((verdict,) if verdict else ())
