@@ -176,7 +176,7 @@ class StripeCase(SandboxCase, CompanyOfItsOwn):
             receipt = self.connector._receive(self.connection, request)
             store = self.env["sync.event"].sudo()
             if receipt.accepted:
-                store._store_accepted(self.connection, request, receipt)
+                store._store_accepted(self.connection, [(request, receipt)])
             else:
                 store._store_refused(self.connection, request, receipt)
             receipts.append(receipt)

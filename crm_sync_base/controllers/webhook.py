@@ -2,8 +2,11 @@ from odoo import http, modules
 from odoo.http import request
 
 from ..lib.declarations import Receipt, WebhookRequest
+from ..lib.group_commit import GroupCommit
 
 HARD_LIMIT = 4_000_000  # bytes; a connection may set a lower one
+
+_together = GroupCommit()
 
 
 class SyncWebhookController(http.Controller):
@@ -21,9 +24,8 @@ class SyncWebhookController(http.Controller):
     def receive(self, token, **_kwargs):
         """Store one delivery and enqueue what it leads to.
 
-        The answer is 2xx only after the commit: Odoo commits before it sends the
-        response, and a failed commit turns into an error that makes the provider
-        deliver again.
+        The answer is 2xx only after the commit; a failed one turns into an error that
+        makes the provider deliver again.
         """
         self._begin()
         connection = request.env["sync.connection"]._by_webhook_token(token)
@@ -31,11 +33,10 @@ class SyncWebhookController(http.Controller):
             return request.make_response("unknown endpoint", status=404)
         delivery = self._delivery(connection)
         receipt = self._judge(connection, delivery)
-        Event = request.env["sync.event"].sudo()
         if receipt.accepted:
-            Event._store_accepted(connection, delivery, receipt)
+            self._store(connection, delivery, receipt)
         else:
-            Event._store_refused(connection, delivery, receipt)
+            request.env["sync.event"].sudo()._store_refused(connection, delivery, receipt)
         return request.make_response(
             receipt.body,
             headers=[("Content-Type", receipt.content_type)],
@@ -52,6 +53,26 @@ class SyncWebhookController(http.Controller):
         if not modules.module.current_test:
             # Nothing was written so far; one round trip instead of three.
             request.env.cr.execute("COMMIT; BEGIN ISOLATION LEVEL READ COMMITTED")
+
+    def _store(self, connection, delivery, receipt):
+        """Commit a delivery, together with those that other threads bring meanwhile."""
+        env = request.env
+        Event = env["sync.event"].sudo()
+        if modules.module.current_test:
+            Event._store_accepted(connection, [(delivery, receipt)])
+            return
+
+        def commit(deliveries):
+            try:
+                Event._store_accepted(connection, deliveries)
+                # Others wait for it, and answer when it is done.
+                env.cr.commit()  # pylint: disable=invalid-commit
+            except BaseException:
+                env.cr.rollback()
+                self._begin()
+                raise
+
+        _together.submit((env.cr.dbname, connection.id), (delivery, receipt), commit)
 
     def _delivery(self, connection):
         http_request = request.httprequest

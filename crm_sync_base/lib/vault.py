@@ -8,6 +8,7 @@ rotated by putting a new one in front and dropping the old one later.
 from __future__ import annotations
 
 import functools
+from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
@@ -70,6 +71,15 @@ def vault_of(keys: str) -> Vault:
     :raises VaultError: as the class does.
     """
     return Vault(keys)
+
+
+@functools.lru_cache(maxsize=4)
+def keys_of_file(path: str, changed: int) -> str:
+    """Return what a key file holds.
+
+    :param changed: when it was changed last, so that a rotated key is seen at once.
+    """
+    return Path(path).read_text(encoding="ascii")
 
 
 def new_key() -> str:

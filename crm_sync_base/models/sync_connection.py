@@ -7,7 +7,7 @@ from odoo.exceptions import UserError, ValidationError
 
 from ..lib.errors import AuthFailed, Misconfigured, PolicyBlocked, SyncError
 from ..lib.hosts import HostPolicy
-from ..lib.vault import VaultError, vault_of
+from ..lib.vault import VaultError, keys_of_file, vault_of
 
 KEY_VARIABLE = "CRM_SYNC_KEY"  # environment variable with the encryption keys
 KEY_FILE_VARIABLE = "CRM_SYNC_KEY_FILE"  # or with the path of a file that holds them
@@ -273,8 +273,7 @@ class SyncConnection(models.Model):
         keys = os.environ.get(KEY_VARIABLE, "")
         key_file = os.environ.get(KEY_FILE_VARIABLE)
         if not keys and key_file:
-            with open(key_file, encoding="ascii") as stream:
-                keys = stream.read()
+            keys = keys_of_file(key_file, os.stat(key_file).st_mtime_ns)
         try:
             return vault_of(keys)
         except VaultError as error:

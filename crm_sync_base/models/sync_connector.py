@@ -1,7 +1,7 @@
 import threading
 from contextlib import contextmanager
 
-from odoo import _, api, models
+from odoo import _, api, models, tools
 from odoo.exceptions import UserError
 
 from ..lib.declarations import (
@@ -45,10 +45,13 @@ class SyncConnector(models.AbstractModel):
     @api.model
     def _object(self, name) -> RemoteObject:
         """Return the declaration of one object; unknown ones get the defaults."""
-        for declared in self._objects():
-            if declared.name == name:
-                return declared
-        return RemoteObject(name=name, label=name)
+        return self._declared().get(name) or RemoteObject(name=name, label=name)
+
+    @api.model
+    @tools.ormcache("self.env.lang")
+    def _declared(self):
+        """Return `{name: declaration}`: every delivery asks for one, each makes all."""
+        return {declared.name: declared for declared in self._objects()}
 
     @api.model
     def _credential_fields(self):

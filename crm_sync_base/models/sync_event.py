@@ -1,5 +1,6 @@
 import json
 import uuid
+from collections import Counter
 from datetime import timedelta
 
 from odoo import _, api, fields, models
@@ -183,61 +184,81 @@ class SyncEvent(models.Model):
         )
 
     @api.model
-    def _store_accepted(self, connection, request, receipt):
-        """Store a delivery's notifications and enqueue what they lead to.
+    def _store_accepted(self, connection, deliveries):
+        """Store deliveries' notifications and enqueue what they lead to.
 
         The same notification a second time is counted and does nothing more.
+
+        :param deliveries: `[(WebhookRequest, Receipt)]`.
         """
-        token = self.env["sync.connection"]._vault().encrypt(request.body.decode("utf-8", "replace"))
-        known = self._known(connection, receipt.notifications)
-        fresh = [note for note in receipt.notifications if note.source_id not in known]
-        fresh = list({note.source_id: note for note in fresh}.values())
-        jobs = self.env["sync.job"]._enqueue_notifications(connection, fresh)
-        delivery = uuid.uuid4().hex if len(fresh) > 1 else None
-        headers = json.dumps(masking.mask_headers(request.headers)) if fresh else None
+        notes = [(note, number) for number, (_request, receipt) in enumerate(deliveries)
+                 for note in receipt.notifications]
+        times = Counter(note.source_id for note, _number in notes)
+        known = self._known(connection, times)
+        # By one order, as jobs are: two workers with the same events wait for each other
+        # in one direction only.
+        fresh = {note.source_id: (note, number) for note, number in reversed(notes)
+                 if note.source_id not in known}
+        fresh = sorted(fresh.values(), key=lambda pair: pair[0].source_id)
+        jobs = self.env["sync.job"]._enqueue_notifications(connection, [note for note, _number in fresh])
+        of_delivery = {}
+        for (note, number), job in zip(fresh, jobs, strict=True):
+            of_delivery.setdefault(number, []).append((note, job))
         self._insert(
             connection,
-            [
-                {
-                    "source_id": note.source_id,
-                    "event_type": note.event_type,
-                    "remote_object": note.remote_object or None,
-                    "external_id": note.external_id or None,
-                    "occurred_at": note.occurred_at,
-                    "http_status": receipt.http_status,
-                    # One delivery, one copy: the first notification carries it.
-                    "payload_token": token if position == 0 else None,
-                    "headers": headers if position == 0 else None,
-                    "delivery": delivery,
-                    "remote_address": request.remote_address,
-                    "job_id": job and job["id"],
-                    "correlation_id": job and job["correlation_id"],
-                }
-                for position, (note, job) in enumerate(zip(fresh, jobs))
-            ],
+            [row for number, pairs in of_delivery.items() for row in self._delivery_rows(*deliveries[number], pairs)],
         )
+        self._known(connection, {note.source_id: times[note.source_id] - 1 for note, _number in fresh})
+
+    def _delivery_rows(self, request, receipt, pairs):
+        """Return the rows of one delivery; the first keeps what all of them share.
+
+        :param pairs: `[(notification, its job or None)]`.
+        """
+        delivery = uuid.uuid4().hex if len(pairs) > 1 else None
+        rows = [
+            {
+                "source_id": note.source_id,
+                "event_type": note.event_type,
+                "remote_object": note.remote_object or None,
+                "external_id": note.external_id or None,
+                "occurred_at": note.occurred_at,
+                "http_status": receipt.http_status,
+                "delivery": delivery,
+                "remote_address": request.remote_address,
+                "job_id": job and job["id"],
+                "correlation_id": job and job["correlation_id"],
+            }
+            for note, job in pairs
+        ]
+        rows[0]["payload_token"] = self.env["sync.connection"]._vault().encrypt(request.body.decode("utf-8", "replace"))
+        rows[0]["headers"] = json.dumps(masking.mask_headers(request.headers))
+        return rows
 
     @api.model
-    def _known(self, connection, notifications):
-        """Return the source ids seen before, and count the repetition.
+    def _known(self, connection, times):
+        """Return the source ids seen before, and count the repetitions.
 
         The first delivery of what a poll had found is no repetition: it was late.
+
+        :param times: `{source id: how often it came now}`.
         """
-        ids = [note.source_id for note in notifications]
-        if not ids:
+        times = {source_id: count for source_id, count in times.items() if count}
+        if not times:
             return set()
         self.env.cr.execute(
             """
-            UPDATE sync_event
-               SET delivery_count = delivery_count + 1,
-                   duplicate_count = COALESCE(duplicate_count, 0)
-                                   + CASE WHEN gap = 'missed' THEN 0 ELSE 1 END,
+            UPDATE sync_event e
+               SET delivery_count = e.delivery_count + v.count,
+                   duplicate_count = COALESCE(e.duplicate_count, 0) + v.count
+                                   - CASE WHEN e.gap = 'missed' THEN 1 ELSE 0 END,
                    last_received_at = %s,
-                   gap = CASE WHEN gap = 'missed' THEN 'late' ELSE gap END
-             WHERE connection_id = %s AND source_id = ANY(%s)
-            RETURNING source_id
+                   gap = CASE WHEN e.gap = 'missed' THEN 'late' ELSE e.gap END
+              FROM unnest(%s::text[], %s::int[]) AS v (source_id, count)
+             WHERE e.connection_id = %s AND e.source_id = v.source_id
+            RETURNING e.source_id
             """,
-            [clock.now(), connection.id, ids],
+            [clock.now(), list(times), list(times.values()), connection.id],
         )
         return {row[0] for row in self.env.cr.fetchall()}
 

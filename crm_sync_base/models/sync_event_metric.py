@@ -19,8 +19,8 @@ class SyncEventMetric(models.Model):
         return late
 
     @api.model
-    def _known(self, connection, notifications):
-        known = super()._known(connection, notifications)
+    def _known(self, connection, times):
+        known = super()._known(connection, times)
         if known:
             # A repetition counts where the event came first.
             self.env.cr.execute(

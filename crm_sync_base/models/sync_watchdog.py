@@ -1,7 +1,7 @@
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from odoo import _, api, models
+from odoo import _, api, models, modules
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
 from ..lib import clock
@@ -10,8 +10,11 @@ from ..lib.errors import LaneStalled
 _logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 60  # between two looks while work waits
+SOON_SECONDS = 20  # a look that is nearer may be over before this transaction is committed
 GRACE_SECONDS = 5  # a job may be due so long before it counts as overlooked
 STALL_SECONDS = 600  # nothing advances for so long: a person must know
+
+_armed = {}  # database → the look that this process has committed
 
 
 class SyncWatchdog(models.AbstractModel):
@@ -29,12 +32,16 @@ class SyncWatchdog(models.AbstractModel):
         """Have the watchdog look at a moment, by default in about a minute.
 
         Nothing is locked and nothing but the future is read, so that no business
-        transaction ever waits or fails because of it.
+        transaction ever waits or fails because of it. A process that has committed a
+        trigger knows that it is there.
         """
         cron_id = self.env["ir.model.data"]._xmlid_to_res_id("crm_sync_base.ir_cron_watchdog")
-        if not cron_id:
+        now = clock.now()
+        moment = moment or now + timedelta(seconds=LOOK_SECONDS)
+        soon = now + timedelta(seconds=SOON_SECONDS)
+        dbname = self.env.cr.dbname
+        if not cron_id or soon <= _armed.get(dbname, datetime.min) <= moment:
             return
-        moment = moment or clock.now() + timedelta(seconds=LOOK_SECONDS)
         self.env.cr.execute(
             """
             INSERT INTO ir_cron_trigger (cron_id, call_at)
@@ -42,10 +49,13 @@ class SyncWatchdog(models.AbstractModel):
              WHERE NOT EXISTS (
                    SELECT 1 FROM ir_cron_trigger
                     WHERE cron_id = %(cron)s
-                      AND call_at BETWEEN timezone('utc', now()) + interval '20 seconds' AND %(moment)s)
+                      AND call_at BETWEEN %(soon)s AND %(moment)s)
             """,
-            {"cron": cron_id, "moment": moment},
+            {"cron": cron_id, "moment": moment, "soon": soon},
         )
+        if self.env.cr.rowcount and not modules.module.current_test:
+            armed = moment.replace(microsecond=0)
+            self.env.cr.postcommit.add(lambda: _armed.update({dbname: armed}))
 
     @api.model
     def _cron_watch(self):

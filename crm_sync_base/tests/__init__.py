@@ -29,6 +29,7 @@ from . import test_endpoint
 from . import test_partner_create
 from . import test_lib_documents
 from . import test_replay
+from . import test_lib_group_commit
 from . import test_lib_histogram
 from . import test_lib_rollup
 from . import test_metric

@@ -28,8 +28,10 @@ class EventCase(SyncCase):
             for source, key, *when in notes
         )
         receipt = Receipt(verdict, 200 if verdict == "accepted" else 401, notifications=notifications)
-        store = Event._store_accepted if receipt.accepted else Event._store_refused
-        store(self.connection, request, receipt)
+        if receipt.accepted:
+            Event._store_accepted(self.connection, [(request, receipt)])
+        else:
+            Event._store_refused(self.connection, request, receipt)
         Event.invalidate_model()
         return self.events()
 

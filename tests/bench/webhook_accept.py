@@ -21,7 +21,7 @@ from tests.support.servers import Sandbox
 
 from . import harness, odoo_process
 from .load import Call, Outcome, burst
-from .servers import BenchServer
+from .servers import PREFORK, THREADED, BenchServer
 
 CONNECTIONS = 32
 FEW_CONNECTIONS = 8
@@ -72,13 +72,16 @@ class WebhookAccept(harness.Bench):
     default_n = 2_000
 
     def run(self) -> list[harness.Result]:
-        """Measure the rate at 32 connections and the 95th percentile at 8."""
+        """Measure the rate at 32 connections and the 95th percentile at 8, threaded and prefork."""
+        return [*self._run_mode(self.name, THREADED), *self._run_mode(f"{self.name}_prefork", PREFORK)]
+
+    def _run_mode(self, name: str, mode: tuple[str, ...]) -> list[harness.Result]:
+        self.name = name
         with tempfile.TemporaryDirectory(prefix="bench-") as folder:
             path = Path(folder)
-            with Sandbox(path / "sandbox", ["--seed", "empty"]) as sandbox:
-                with BenchServer(path / "odoo", self.copy_database, load=["q2c_bench_floor"]) as server:
-                    known = self._connect(server, sandbox, path)
-                    return self._measure(server, known)
+            with Sandbox(path / "sandbox", ["--seed", "empty"]) as sandbox, \
+                    BenchServer(path / "odoo", self.copy_database, mode, load=["q2c_bench_floor"]) as server:
+                return self._measure(server, self._connect(server, sandbox, path))
 
     def _connect(self, server: BenchServer, sandbox: Sandbox, folder: Path) -> dict[str, str]:
         return odoo_process.call(

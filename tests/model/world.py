@@ -269,10 +269,10 @@ class World:
 
         def play(env):
             note = Notification(delivery.source_id, delivery.remote_object, delivery.external_id, "changed")
+            receipt = Receipt("accepted", 200, notifications=(note,))
             env["sync.event"]._store_accepted(
                 env["sync.connection"].browse(self.connection_id),
-                WebhookRequest(b"{}", {}, "http://localhost"),
-                Receipt("accepted", 200, notifications=(note,)),
+                [(WebhookRequest(b"{}", {}, "http://localhost"), receipt)],
             )
 
         return self._transaction("delivery", play, stops, level="READ COMMITTED")
