@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from odoo import http, modules
 from odoo.http import request
 
@@ -27,62 +29,69 @@ class SyncWebhookController(http.Controller):
         The answer is 2xx only after the commit; a failed one turns into an error that
         makes the provider deliver again.
         """
-        self._begin()
-        connection = request.env["sync.connection"]._by_webhook_token(token)
-        if not connection:
-            return request.make_response("unknown endpoint", status=404)
-        delivery = self._delivery(connection)
-        receipt = self._judge(connection, delivery)
-        if receipt.accepted:
-            self._store(connection, delivery, receipt)
+        delivery = self._delivery()
+        if modules.module.current_test:
+            (receipt,) = self._receive_all(token, [delivery])
         else:
-            request.env["sync.event"].sudo()._store_refused(connection, delivery, receipt)
+            receipt = _together.submit(
+                (request.env.cr.dbname, token), delivery, lambda deliveries: self._commit_all(token, deliveries)
+            )
         return request.make_response(
             receipt.body,
             headers=[("Content-Type", receipt.content_type)],
             status=receipt.http_status,
         )
 
-    def _begin(self):
-        """Start a transaction that reads what others commit meanwhile.
-
-        Providers deliver the same thing at the same moment. In Odoo's own isolation
-        level the slower one fails and is run again, with an error in the log; here it
-        waits for the other and finds its rows.
-        """
-        if not modules.module.current_test:
-            # Nothing was written so far; one round trip instead of three.
-            request.env.cr.execute("COMMIT; BEGIN ISOLATION LEVEL READ COMMITTED")
-
-    def _store(self, connection, delivery, receipt):
-        """Commit a delivery, together with those that other threads bring meanwhile."""
-        env = request.env
-        Event = env["sync.event"].sudo()
-        if modules.module.current_test:
-            Event._store_accepted(connection, [(delivery, receipt)])
-            return
-
-        def commit(deliveries):
-            try:
-                Event._store_accepted(connection, deliveries)
-                # Others wait for it, and answer when it is done.
-                env.cr.commit()  # pylint: disable=invalid-commit
-            except BaseException:
-                env.cr.rollback()
-                self._begin()
-                raise
-
-        _together.submit((env.cr.dbname, connection.id), (delivery, receipt), commit)
-
-    def _delivery(self, connection):
+    def _delivery(self):
         http_request = request.httprequest
         query = http_request.query_string.decode("latin-1")
         return WebhookRequest(
             body=http_request.get_data(),
             headers={name.lower(): value for name, value in http_request.headers.items()},
-            url=connection._webhook_address() + (f"?{query}" if query else ""),
+            url=f"?{query}" if query else "",
             remote_address=http_request.remote_addr or "",
         )
+
+    def _commit_all(self, token, deliveries):
+        """Receive and commit deliveries of this and of other threads, which wait for it.
+
+        Providers deliver the same thing at the same moment. In Odoo's own isolation
+        level the slower process fails and is run again, with an error in the log; here it
+        waits for the other and finds its rows.
+
+        :return: a receipt for each.
+        """
+        cr = request.env.cr
+        # Nothing was written so far; one round trip instead of three.
+        cr.execute("COMMIT; BEGIN ISOLATION LEVEL READ COMMITTED")
+        try:
+            receipts = self._receive_all(token, deliveries)
+            # The others answer when this is done.
+            cr.commit()  # pylint: disable=invalid-commit
+        except BaseException:
+            cr.rollback()
+            raise
+        return receipts
+
+    def _receive_all(self, token, deliveries):
+        """Judge deliveries to one address and store them.
+
+        :return: a receipt for each.
+        """
+        connection = request.env["sync.connection"]._by_webhook_token(token)
+        if not connection:
+            return [Receipt("unknown_endpoint", 404, body=b"unknown endpoint", content_type="text/plain")] * len(
+                deliveries
+            )
+        address = connection._webhook_address()
+        deliveries = [replace(delivery, url=address + delivery.url) for delivery in deliveries]
+        judged = [(delivery, self._judge(connection, delivery)) for delivery in deliveries]
+        Event = request.env["sync.event"].sudo()
+        Event._store_accepted(connection, [pair for pair in judged if pair[1].accepted])
+        for delivery, receipt in judged:
+            if not receipt.accepted:
+                Event._store_refused(connection, delivery, receipt)
+        return [receipt for _delivery, receipt in judged]
 
     def _judge(self, connection, delivery):
         if len(delivery.body) > connection.webhook_max_bytes:

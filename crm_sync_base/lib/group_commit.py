@@ -25,10 +25,11 @@ class _Turn(Enum):
 class _Entry:
     """One item, and the thread that brought it."""
 
-    __slots__ = ("item", "told", "turn")
+    __slots__ = ("item", "result", "told", "turn")
 
     def __init__(self, item: Any):
         self.item = item
+        self.result: Any = None
         self.turn: _Turn | None = None
         self.told = threading.Event()
 
@@ -54,13 +55,13 @@ class GroupCommit:
         self._waiting: dict[Hashable, list[_Entry]] = {}
         self._led: set[Hashable] = set()
 
-    def submit(self, key: Hashable, item: Any, commit: Callable[[list[Any]], None]) -> None:
-        """Return when `item` is committed, by this thread or by another one.
+    def submit(self, key: Hashable, item: Any, commit: Callable[[list[Any]], list[Any]]) -> Any:
+        """Return what came of `item`, once it is committed, by this thread or by another.
 
         :param key: only items of the same key share a transaction.
-        :param commit: does and commits items, all or none; it runs in this thread, with
-            other threads' items too. When it fails for several, each is tried alone, by
-            the thread that brought it.
+        :param commit: does and commits items, all or none, and returns a result for each;
+            it runs in this thread, with other threads' items too. When it fails for
+            several, each is tried alone, by the thread that brought it.
         :raises Exception: what `commit` raises for this item alone.
         """
         entry = _Entry(item)
@@ -73,16 +74,19 @@ class GroupCommit:
         if leads or entry.turn is _Turn.LEAD:
             self._lead(key, entry, commit)
         if entry.turn is _Turn.ALONE:
-            commit([item])
+            (entry.result,) = commit([item])
+        return entry.result
 
-    def _lead(self, key: Hashable, own: _Entry, commit: Callable[[list[Any]], None]) -> None:
+    def _lead(self, key: Hashable, own: _Entry, commit: Callable[[list[Any]], list[Any]]) -> None:
         with self._lock:
             others = [entry for entry in self._waiting[key] if entry is not own]
             batch = [own, *others[: self._limit - 1]]
             self._waiting[key] = others[self._limit - 1 :]
         turn = _Turn.ALONE
         try:
-            commit([entry.item for entry in batch])
+            results = commit([entry.item for entry in batch])
+            for entry, result in zip(batch, results, strict=True):
+                entry.result = result
             turn = _Turn.DONE
         except Exception:
             if len(batch) == 1:

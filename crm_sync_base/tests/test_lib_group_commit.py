@@ -12,7 +12,7 @@ WAIT = 20  # seconds; only a failing test takes so long
 class TestGroupCommit(BaseCase):
     def setUp(self):
         super().setUp()
-        self.rounds, self.errors = [], {}
+        self.rounds, self.errors, self.results = [], {}, {}
         self.entered, self.gate = threading.Event(), threading.Event()
 
     def commit(self, items):
@@ -23,13 +23,14 @@ class TestGroupCommit(BaseCase):
         if "bad" in items:
             raise ValueError("bad")
         self.rounds.append(list(items))
+        return [f"{item} is done" for item in items]
 
     def submit_all(self, group, items, first="first"):
         """Submit `first`; while it is being committed, the others."""
 
         def submit(item):
             try:
-                group.submit("key", item, self.commit)
+                self.results[item] = group.submit("key", item, self.commit)
             except ValueError as error:
                 self.errors[item] = str(error)
 
@@ -56,6 +57,7 @@ class TestGroupCommit(BaseCase):
         self.assertEqual(self.rounds[0], ["first"])
         self.assertCountEqual(self.rounds[1], ["a", "b", "c", "d"])
         self.assertEqual(len(self.rounds), 2)
+        self.assertEqual(self.results, {item: f"{item} is done" for item in ("first", "a", "b", "c", "d")})
 
     def test_a_round_has_a_limit_and_nobody_is_forgotten(self):
         items = [f"item {number}" for number in range(25)]
@@ -66,6 +68,7 @@ class TestGroupCommit(BaseCase):
     def test_one_that_fails_fails_alone(self):
         self.submit_all(GroupCommit(), ["a", "bad", "c"])
         self.assertEqual(self.errors, {"bad": "bad"})
+        self.assertEqual(self.results.keys(), {"first", "a", "c"})
         self.assertCountEqual(list(itertools.chain(*self.rounds)), ["first", "a", "c"])
 
     def test_a_failed_round_leaves_the_next_one_free(self):
