@@ -33,6 +33,7 @@ class RemoteObject:
     can_push: bool = False  #: the connector can create or update it
     priority: int = 20  #: of the jobs it leads to; smaller runs first
     normalize_id: Callable[[str], str] = str  #: one spelling for each record
+    custom: bool = False  #: somebody made it in this account; not the provider
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,17 +178,47 @@ class RemoteAccount:
     is_production: bool
 
 
+#: What a field holds, in words that all providers and Odoo share. "reference" is one
+#: other record, "references" several of them, "lines" a list of dependent records;
+#: empty means that nobody knows, and nobody complains.
+KINDS = (
+    "text",
+    "integer",
+    "number",
+    "boolean",
+    "date",
+    "datetime",
+    "choice",
+    "choices",
+    "reference",
+    "references",
+    "lines",
+    "binary",
+    "other",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class RemoteField:
-    """One field of a remote object, for pickers and the schema watch."""
+    """One field of an object, for pickers, checks and the schema watch.
+
+    Keys that a connector adds to its documents are described like fields. A field
+    through which a document reaches another record's fields says so in `relationship`:
+    `Owner.Name` goes through the field whose relationship is `Owner`.
+    """
 
     name: str
     label: str
-    type: str
-    required: bool = False
+    type: str  #: as the provider calls it
+    required: bool = False  #: a new record is refused without it
     writable: bool = True
     custom: bool = False
-    references: str = ""
+    references: str = ""  #: name of the object that a reference or line belongs to
+    kind: str = ""  #: one of `KINDS`
+    relationship: str = ""  #: name under which the other record's fields are reached
+    unique: bool = False  #: no two records have the same value
+    length: int = 0  #: longest text, 0 when that is not known
+    choices: tuple[tuple[str, str], ...] = ()  #: (value, label)
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,6 +150,13 @@ class PolicyBlocked(SyncError):
     recovery = Recovery.PERSON
 
 
+class SchemaChanged(SyncError):
+    """An object or field that a mapping relies on is not what it was."""
+
+    code = "schema_changed"
+    recovery = Recovery.PERSON
+
+
 class PaymentDeclined(SyncError):
     """The customer's bank refused the charge; nothing was collected."""
 
@@ -195,6 +202,7 @@ ERROR_CLASSES: dict[str, type[SyncError]] = {
         Conflict,
         RemoteGone,
         PolicyBlocked,
+        SchemaChanged,
         PaymentDeclined,
         WorkerKilled,
         LaneStalled,

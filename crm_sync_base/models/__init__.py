@@ -18,6 +18,15 @@ from . import sync_mapping
 from . import sync_mapping_rule
 from . import sync_mapping_guard
 from . import sync_mapping_rule_guard
+from . import sync_schema_object
+from . import sync_schema_field
+from . import sync_schema_change
+from . import sync_schema_odoo
+from . import sync_schema_watch
+from . import sync_schema_impact
+from . import sync_flow_schema
+from . import sync_mapping_schema
+from . import sync_mapping_rule_schema
 from . import sync_binding
 from . import sync_event
 from . import sync_connection_gaps
@@ -34,6 +43,7 @@ from . import sync_job_replay
 from . import sync_job_edit
 from . import sync_job_waiting
 from . import sync_hold
+from . import sync_hold_schema
 from . import sync_endpoint
 from . import sync_endpoint_gate
 from . import sync_lane

@@ -218,9 +218,27 @@ class SyncConnector(models.AbstractModel):
         """
         raise UserError(self._not_supported())
 
+    def _describe_objects(self, connection) -> list[RemoteObject]:
+        """Return the objects of the account, those included that somebody made there.
+
+        A provider that has no custom objects declares what there is.
+        """
+        return list(self._objects())
+
     def _describe(self, connection, object_name) -> list[RemoteField]:
-        """Return the fields of a remote object."""
+        """Return the fields of a remote object, and the keys that its documents add to them.
+
+        :raises RemoteGone: the account has no such object.
+        """
         raise UserError(self._not_supported())
+
+    def _creates_by_key(self, object_name) -> bool:
+        """Whether a record is created only under a unique value that we fill.
+
+        So it is where the provider knows no idempotency keys: a call whose answer was
+        lost finds by that value what it made.
+        """
+        return False
 
     def _setup(self, connection):
         """Prepare the remote account: own fields, webhook endpoints. Repeatable."""

@@ -168,6 +168,10 @@ class SyncException(models.Model):
             "conflict": _("The same thing was changed on both sides; nobody was overwritten."),
             "remote_gone": _("A record was deleted on one side and still exists on the other."),
             "policy_blocked": _("A rule forbids this change, so it was not made."),
+            "schema_changed": _(
+                "A mapping relies on a field that has changed. A flow that would write something "
+                "wrong is stopped, and its records wait."
+            ),
             "payment_declined": _("The customer's bank refused the payment; nothing was collected."),
             "worker_killed": _(
                 "The server process died each time it worked on this record, so the record was "

@@ -11,6 +11,7 @@ TECHNICAL = {
     "misconfigured",
     "worker_killed",
     "lane_stalled",
+    "schema_changed",
     "bug",
 }
 

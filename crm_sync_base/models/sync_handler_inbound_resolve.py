@@ -64,6 +64,9 @@ class SyncHandlerInboundResolve(models.AbstractModel):
         if not source or depth >= MAX_DEPTH:
             problem = _("no flow brings %s into Odoo", label)
             return {reference: Found(problem=problem, code="not_ready") for reference in references}
+        problem = self.env["sync.hold"]._schema_hold_of(source)
+        if problem:
+            return {reference: Found(problem=problem, code="not_ready") for reference in references}
         normalize = source._remote().normalize_id
         keys = {reference: normalize(reference.external_id) for reference in references}
         askers = {keys[reference]: job for reference, job in references.items()}

@@ -127,6 +127,7 @@ class SyncJob(models.Model):
             "conflict": _("Changed on both sides"),
             "remote_gone": _("Deleted at the source"),
             "policy_blocked": _("Blocked by a rule"),
+            "schema_changed": _("Fields have changed"),
             "payment_declined": _("Payment declined"),
             "worker_killed": _("Worker died"),
             "lane_stalled": _("Work is not picked up"),

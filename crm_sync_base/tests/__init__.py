@@ -49,3 +49,6 @@ from . import test_flow_timing
 from . import test_flow_catalogue
 from . import test_run
 from . import test_lib_progress
+from . import test_lib_schema
+from . import test_lib_mapping_check
+from . import test_schema_watch

@@ -48,6 +48,7 @@ class TestCrm:
         self.written = []  # every accepted write, in order
         self.keys = {}  # idempotency key → result id
         self.faults = {}  # call name → list of exceptions to raise, one a call
+        self.fields = {}  # object → its `RemoteField`s, where a test says them
         self.lose_answers = 0  # so many writes take effect, but the answer is lost
 
     def put(self, object_name, external_id, **data):
@@ -139,7 +140,19 @@ def _build_connector():  # noqa: C901 (a class with many small methods)
             return results
 
         def _describe(self, connection, object_name):
+            REMOTE.call("describe")
+            if object_name in REMOTE.fields:
+                return list(REMOTE.fields[object_name])
             return [RemoteField("Name", "Name", "string", required=True)]
+
+        def _describe_objects(self, connection):
+            declared = super()._describe_objects(connection)
+            known = {one.name for one in declared}
+            return declared + [
+                RemoteObject(name, f"My {name}", can_push=True, custom=True)
+                for name in REMOTE.fields
+                if name not in known
+            ]
 
         def _receive(self, connection, request):
             expected = hmac.new(SECRET.encode(), request.body, hashlib.sha256).hexdigest()

@@ -14,7 +14,7 @@ VERIFY = {"menu_sync_seal", "menu_sync_seal_check"}
 JOBS = {"menu_sync_jobs", "menu_sync_console", "menu_sync_job_edit"}
 WORK = DESK | LEDGERS | JOBS | AUDIT | {
     "menu_sync_flow", "menu_sync_connection", "menu_sync_configuration", "menu_sync_value_map", "menu_sync_hold",
-    "menu_sync_endpoint",
+    "menu_sync_endpoint", "menu_sync_schema_object", "menu_sync_schema_change",
 }
 ALL = WORK | VERIFY | {"menu_sync_mapping", "menu_sync_exception_sla", "menu_sync_lane"}
 REPLAY = {"menu_sync_replay", "menu_sync_run_new"}
@@ -24,6 +24,7 @@ ACTIONS = [
     "connection", "flow", "exception", "job", "event", "change", "binding", "run", "value_map", "mapping", "lane",
     "saga", "job_edit",
     "metric", "endpoint", "audit", "seal", "seal_check",
+    "schema_object", "schema_change",
 ]
 
 #: documents and what people changed of them are not for everybody

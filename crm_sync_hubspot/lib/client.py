@@ -8,6 +8,7 @@ them, `{id, properties: {name: text or None}, createdAt, updatedAt, archived}`, 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timezone
@@ -34,6 +35,9 @@ from .const import (
 from .paths import Paths
 from .tokens import LastingToken, OAuthToken, TokenStore, token_request
 from .transport import TIMEOUT, Answer, Transport
+
+#: Custom object types of this age are asked for again.
+SCHEMA_SECONDS = 3600.0
 
 #: Error of an associations read that only says that there are none.
 _NO_ASSOCIATIONS = "crm.associations.NO_ASSOCIATIONS_FOUND"
@@ -77,8 +81,11 @@ class HubSpotClient:
     :param version: API version, see `paths.Paths`.
     """
 
-    def __init__(self, transport: Transport, version: str = API_VERSION):
-        self._transport, self._paths = transport, Paths(version)
+    def __init__(
+        self, transport: Transport, version: str = API_VERSION, clock: Callable[[], float] = time.monotonic,
+    ):
+        self._transport, self._paths, self._clock = transport, Paths(version), clock
+        self._custom_types: tuple[float, list[dict[str, Any]]] | None = None
 
     @classmethod
     def with_token(cls, base_url: str, token: str, version: str = API_VERSION, **options: Any) -> HubSpotClient:
@@ -135,6 +142,26 @@ class HubSpotClient:
     def properties(self, object_name: str) -> list[dict[str, Any]]:
         """Return the property definitions `{name, label, type, fieldType, options…}`."""
         return self._get(self._paths.properties(object_name))["results"]
+
+    def custom_types(self, *, fresh: bool = False) -> list[dict[str, Any]]:
+        """Return the account's custom object types, kept for an hour.
+
+        :param fresh: ask again, whatever is known.
+        :return: `{objectTypeId, name, labels: {singular, plural}, primaryDisplayProperty,
+            requiredProperties, properties…}`.
+        """
+        known = self._custom_types
+        if fresh or known is None or self._clock() - known[0] > SCHEMA_SECONDS:
+            found = self._get(self._paths.schemas())["results"]
+            self._custom_types = known = (self._clock(), [one for one in found if not one.get("archived")])
+        return known[1]
+
+    def custom_type(self, object_name: str) -> dict[str, Any]:
+        """Return a custom object type by its id, name or qualified name; {} when there is none."""
+        for found in self.custom_types():
+            if object_name in (found["objectTypeId"], found["name"], found.get("fullyQualifiedName")):
+                return found
+        return {}
 
     def ensure_properties(
         self, object_name: str, group: tuple[str, str], wanted: Iterable[dict[str, Any]]

@@ -52,6 +52,15 @@ OBJECT_TYPE_IDS: dict[str, str] = {
 }
 OBJECT_NAMES: dict[str, str] = {type_id: name for name, type_id in OBJECT_TYPE_IDS.items()}
 
+#: Properties without which a record is refused (custom object types say theirs themselves).
+REQUIRED: dict[str, tuple[str, ...]] = {"deals": ("dealname", "dealstage"), "line_items": ("name",)}
+
+#: Property type → kind of value; those that are missing are texts.
+KINDS: dict[str, str] = {
+    "bool": "boolean", "date": "date", "datetime": "datetime", "enumeration": "choice",
+    "number": "number", "json": "other",
+}
+
 #: Prefix of classic webhook event types → object name.
 EVENT_OBJECTS: dict[str, str] = {
     "contact": "contacts",
@@ -125,3 +134,8 @@ SIGNATURE_TOLERANCE_MS = 300_000
 def modified_property(object_name: str) -> str:
     """Return the name of the property with a record's last change; contacts have their own."""
     return "lastmodifieddate" if object_name == "contacts" else "hs_lastmodifieddate"
+
+
+def is_custom(object_name: str) -> bool:
+    """Tell whether an object is one of the account's own: neither a standard name nor its type id."""
+    return object_name not in OBJECT_TYPE_IDS and not object_name.startswith("0-")

@@ -10,7 +10,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from odoo.addons.crm_sync_base.lib.declarations import RemoteField
 from odoo.addons.crm_sync_base.lib.errors import DataInvalid
+
+from .const import KINDS
 
 #: properties that are read of each object, besides the mapped ones
 PROPERTIES: dict[str, tuple[str, ...]] = {
@@ -24,6 +27,33 @@ PROPERTIES: dict[str, tuple[str, ...]] = {
         "hs_line_item_currency_code",
     ),
 }
+
+#: Keys that documents have besides their properties: (name, label, kind, object it leads to).
+ADDED: dict[str, tuple[tuple[str, str, str, str], ...]] = {
+    "contacts": (
+        ("full_name", "Full Name", "text", ""),
+        ("company_id", "Primary Company", "reference", "companies"),
+    ),
+    "deals": (
+        ("is_won", "Is Won", "boolean", ""),
+        ("company_id", "Primary Company", "reference", "companies"),
+        ("contact_id", "Contact", "reference", "contacts"),
+        ("quote", "Published Quote", "reference", "quotes"),
+        ("lines", "Line Items", "lines", "line_items"),
+        ("net", "Net Total of the Lines", "number", ""),
+        ("tax", "Tax Total of the Lines", "number", ""),
+        ("total", "Total", "number", ""),
+    ),
+    "line_items": (
+        ("unit_price", "Unit Price After Discount", "number", ""),
+        ("discount_percent", "Discount %", "number", ""),
+        ("tax_name", "Tax", "text", ""),
+    ),
+}
+
+#: Beginning of a path that leads to associated records: `associations.companies` is the
+#: id of the first company (the primary one, where there is such a thing).
+ASSOCIATIONS = "associations."
 
 #: quotes that a customer was shown; drafts and rejected ones do not count
 PUBLISHED = frozenset({"APPROVAL_NOT_NEEDED", "APPROVED"})
@@ -120,3 +150,54 @@ def number(text: str | None, what: str) -> Decimal:
         return Decimal(text or 0)
     except ArithmeticError:
         raise DataInvalid(f"HubSpot's {what} is {text!r}, which is not a number.") from None
+
+
+def remote_field(entry: dict[str, Any], required: tuple[str, ...] | list[str] = ()) -> RemoteField:
+    """Return a property as the engine describes fields.
+
+    :param required: names of the properties that a new record must have.
+    """
+    modifiable = not (entry.get("modificationMetadata") or {}).get("readOnlyValue", False)
+    kind = KINDS.get(entry["type"], "text")
+    if kind == "choice" and entry.get("fieldType") == "checkbox":
+        kind = "choices"
+    return RemoteField(
+        name=entry["name"],
+        label=entry.get("label") or entry["name"],
+        type=f"{entry['type']}/{entry['fieldType']}" if entry.get("fieldType") else entry["type"],
+        required=entry["name"] in required,
+        writable=modifiable and not entry.get("calculated", False),
+        custom=not entry.get("hubspotDefined", False),
+        kind=kind,
+        unique=bool(entry.get("hasUniqueValue")),
+        choices=tuple(
+            (option["value"], option.get("label") or option["value"])
+            for option in entry.get("options") or () if not option.get("hidden")
+        ),
+    )
+
+
+def added_fields(object_name: str, others: dict[str, str]) -> list[RemoteField]:
+    """Return what documents of an object have besides properties.
+
+    :param others: `{object: label}` of what its records can be associated with.
+    """
+    found = [RemoteField("id", "Record ID", "id", writable=False, kind="text")]
+    for name, label, kind, target in ADDED.get(object_name, ()):
+        link = name if kind == "lines" or name == "quote" else ""
+        found.append(RemoteField(name, label, kind, writable=False, kind=kind, references=target, relationship=link))
+    for name, label in others.items():
+        found.append(RemoteField(
+            f"{ASSOCIATIONS}{name}", f"{label} (Associated)", "association", writable=False,
+            kind="reference", references=name))
+    return found
+
+
+def first_associated(entries: list[Any], primary: int | None) -> str | None:
+    """Return the id of the associated record that counts, None when there is none.
+
+    :param entries: `client.Association` values.
+    :param primary: the association type that marks *the* record, if there is one.
+    """
+    marked = [entry for entry in entries if primary and entry.has_type(primary)]
+    return next((entry.id for entry in (*marked, *entries)), None)

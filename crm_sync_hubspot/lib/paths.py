@@ -37,6 +37,10 @@ class Paths:
         """Return the path of property definitions."""
         return _join(self._versioned("crm", "properties"), object_name, *rest)
 
+    def schemas(self) -> str:
+        """Return the path of the account's custom object types."""
+        return f"/crm-object-schemas/{self.version}/schemas"
+
     def pipelines(self, object_name: str) -> str:
         """Return the path of an object type's pipelines."""
         return _join(self._versioned("crm", "pipelines"), object_name)

@@ -8,7 +8,6 @@ from odoo.addons.crm_sync_base.lib.declarations import (
     Receipt,
     Ref,
     RemoteAccount,
-    RemoteField,
     RemoteObject,
     WriteResult,
 )
@@ -25,7 +24,10 @@ from ..lib.const import (
     BATCH_LIMIT,
     DEFAULT_BASE_URL,
     OBJECT_TYPE_IDS,
+    PRIMARY_TYPE_IDS,
+    REQUIRED,
     SEARCHES_PER_SECOND,
+    is_custom,
     sunset,
 )
 from .token_store import ConnectionTokenStore
@@ -52,6 +54,13 @@ class SyncConnectorHubspot(models.AbstractModel):
             RemoteObject("quotes", _("Quote"), BATCH_LIMIT, BATCH_LIMIT),
             RemoteObject("line_items", _("Line Item"), BATCH_LIMIT, BATCH_LIMIT),
         )
+
+    @api.model
+    def _object(self, name):
+        declared = super()._object(name)
+        if declared.label == name and is_custom(name):
+            return RemoteObject(name, name, BATCH_LIMIT, BATCH_LIMIT, can_push=True, custom=True)
+        return declared
 
     @api.model
     def _endpoints(self, connection):
@@ -145,11 +154,15 @@ class SyncConnectorHubspot(models.AbstractModel):
         client = self._client(connection)
         fetched = client.fetch(object_name, external_ids, self._properties(connection, object_name))
         live = [item for item in fetched if item.record and not item.archived and not item.merged_into]
+        records = [item.record for item in live]
         complete = {
             "deals": self._complete_deals,
             "contacts": self._complete_contacts,
         }.get(object_name, self._plain_documents)
-        data = complete(client, [item.record for item in live])
+        data = complete(client, records)
+        if is_custom(object_name):
+            self._add_titles(client, object_name, data)
+        self._add_associations(connection, client, object_name, data)
         result = [
             Document(item.id, data[item.id], item.record.get("updatedAt", "")) for item in live
         ]
@@ -164,11 +177,32 @@ class SyncConnectorHubspot(models.AbstractModel):
         """Return what to read of an object: its own list and all that is mapped."""
         mapped = self.env["sync.flow"]._mapped_paths(connection, object_name)
         known = documents.PROPERTIES.get(object_name, ())
+        if is_custom(object_name):
+            custom = self._client(connection).custom_type(object_name)
+            known = (custom["primaryDisplayProperty"],) if custom.get("primaryDisplayProperty") else ()
         told = self._told_paths(connection, object_name)
         return sorted({*known, *told, *(path for path in mapped if "." not in path)})
 
     def _plain_documents(self, client, records):
         return {record["id"]: {**record["properties"], "id": record["id"]} for record in records}
+
+    def _add_titles(self, client, object_name, data):
+        """Add `display_name`: the property by which people know records of a custom object."""
+        title = client.custom_type(object_name).get("primaryDisplayProperty")
+        for document in data.values():
+            document["display_name"] = document.get(title)
+
+    def _add_associations(self, connection, client, object_name, data):
+        """Add the associated records that a mapping asks for; a call for each kind of them."""
+        mapped = self.env["sync.flow"]._mapped_paths(connection, object_name)
+        prefix = documents.ASSOCIATIONS
+        names = sorted(path.removeprefix(prefix) for path in mapped if path.startswith(prefix))
+        for name in names if data else ():
+            linked = client.associations(object_name, name, data)
+            primary = PRIMARY_TYPE_IDS.get((object_name, name))
+            for record_id, document in data.items():
+                first = documents.first_associated(linked[record_id], primary)
+                document.setdefault("associations", {})[name] = first
 
     def _complete_contacts(self, client, records):
         companies = client.primary_companies("contacts", [record["id"] for record in records])
@@ -251,7 +285,7 @@ class SyncConnectorHubspot(models.AbstractModel):
         updates = [w for w in writes if w.external_id]
         creations = [w for w in writes if not w.external_id]
         results = client.update(object_name, [self._item(w) for w in updates]) if updates else []
-        results += client.batch_create(object_name, [self._item(w) for w in creations]) if creations else []
+        results += self._create_records(client, object_name, creations) if creations else []
         return [
             WriteResult(
                 key=by_key[result.key].key,
@@ -262,6 +296,27 @@ class SyncConnectorHubspot(models.AbstractModel):
             )
             for result in results
         ]
+
+    def _create_records(self, client, object_name, writes):
+        """Create records, by a unique property where the mapping fills one.
+
+        A repeated call finds by it what the first one made. HubSpot knows no idempotency
+        keys: without such a property, a lost answer may lead to a second record.
+        """
+        unique = [
+            entry["name"] for entry in client.properties(object_name)
+            if entry.get("hasUniqueValue") and entry["name"] != "hs_object_id"
+        ]
+        results, groups = [], {}
+        for write in writes:
+            groups.setdefault(next((name for name in unique if write.values.get(name)), ""), []).append(write)
+        for name, group in groups.items():
+            if name:
+                items = [Item(str(w.key), properties=w.values, id=str(w.values[name])) for w in group]
+                results += client.upsert(object_name, name, items)
+            else:
+                results += client.batch_create(object_name, [self._item(write) for write in group])
+        return results
 
     def _item(self, write):
         return Item(key=str(write.key), properties=write.values, id=write.external_id or "")
@@ -293,16 +348,32 @@ class SyncConnectorHubspot(models.AbstractModel):
 
     # === Schema ===#
 
+    def _describe_objects(self, connection):
+        custom = self._client(connection).custom_types(fresh=True)
+        return [*self._objects(), *map(self._custom_object, custom)]
+
+    @api.model
+    def _custom_object(self, data):
+        """Return the declaration of a custom object type.
+
+        Its name is the type id, because webhooks name it so.
+        """
+        label = (data.get("labels") or {}).get("singular") or data["name"]
+        return replace(self._object(data["objectTypeId"]), label=label)
+
     def _describe(self, connection, object_name):
+        client = self._client(connection)
+        custom = client.custom_types(fresh=True) if is_custom(object_name) else client.custom_types()
+        labels = {one.name: one.label for one in (*self._objects(), *map(self._custom_object, custom))}
+        others = {
+            name: label for name, label in labels.items()
+            # Lines and quotes belong to deals; they are not linked by people.
+            if name != object_name and name not in ("line_items", "quotes", "products")
+        }
+        required = client.custom_type(object_name).get("requiredProperties") or REQUIRED.get(object_name, ())
         return [
-            RemoteField(
-                name=entry["name"],
-                label=entry.get("label") or entry["name"],
-                type=entry["type"],
-                writable=not (entry.get("modificationMetadata") or {}).get("readOnlyValue", False),
-                custom=not entry.get("hubspotDefined", False),
-            )
-            for entry in self._client(connection).properties(object_name)
+            *(documents.remote_field(entry, required) for entry in client.properties(object_name)),
+            *documents.added_fields(object_name, others),
         ]
 
     # === Webhooks ===#
@@ -325,7 +396,10 @@ class SyncConnectorHubspot(models.AbstractModel):
 
     def _label(self, object_name, document):
         data = document.data
-        return data.get("dealname") or data.get("full_name") or data.get("name") or ""
+        return (
+            data.get("dealname") or data.get("full_name") or data.get("name")
+            or data.get("display_name") or ""
+        )
 
     def _amount(self, connection, object_name, document):
         if object_name != "deals" or document.data.get("total") is None:
@@ -333,7 +407,7 @@ class SyncConnectorHubspot(models.AbstractModel):
         return document.data["total"], document.data.get("deal_currency_code") or ""
 
     def _record_url(self, connection, object_name, external_id):
-        type_id = OBJECT_TYPE_IDS.get(object_name)
+        type_id = OBJECT_TYPE_IDS.get(object_name) or (object_name if object_name.startswith("2-") else "")
         if not type_id or not connection.account_external_id:
             return False
         return f"https://app.hubspot.com/contacts/{connection.account_external_id}/record/{type_id}/{external_id}"

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
-from odoo.addons.crm_sync_base.lib.declarations import Notification
+from odoo.addons.crm_sync_base.lib.declarations import Notification, RemoteField
 
 from .const import OBJECTS, QUOTE_LINE_FIELDS
 from .flows import ADDRESS
@@ -23,6 +23,15 @@ SETTLED = timedelta(seconds=5)
 #: field types of describe() whose JSON is a number
 NUMERIC_TYPES = frozenset({"currency", "double", "percent", "int", "long"})
 
+#: type of describe() → kind; those that are missing are other things
+KINDS = {
+    "id": "text", "string": "text", "textarea": "text", "email": "text", "phone": "text", "url": "text",
+    "encryptedstring": "text", "picklist": "choice", "combobox": "choice", "multipicklist": "choices",
+    "boolean": "boolean", "int": "integer", "long": "integer", "double": "number", "currency": "number",
+    "percent": "number", "date": "date", "datetime": "datetime", "reference": "reference",
+    "base64": "binary",
+}
+
 #: keys that a completed deal has besides Salesforce's own
 ADDED = frozenset({"Quote", "DeliveryAddressId"})
 
@@ -37,7 +46,7 @@ def fields(name: str) -> tuple[str, ...]:
     if name == "QuoteLineItem":
         return QUOTE_LINE_FIELDS
     known = OBJECTS.get(source_object(name))
-    return known.fields if known else ("Id", "SystemModstamp", "IsDeleted")
+    return known.fields if known else ("Id", "Name", "SystemModstamp", "IsDeleted")
 
 
 def version(record: dict[str, Any], read_at: datetime | None = None) -> str:
@@ -151,3 +160,56 @@ def typed(values: dict[str, Any], numeric: frozenset[str]) -> dict[str, Any]:
         name: Decimal(value) if name in numeric and isinstance(value, str) and value else value
         for name, value in values.items()
     }
+
+
+def external_id_fields(description: dict[str, Any]) -> list[str]:
+    """Return the fields by which records can be upserted: unique External ID fields."""
+    return [
+        field["name"] for field in description["fields"]
+        if field["externalId"] and field["unique"] and field["createable"]
+    ]
+
+
+def remote_fields(description: dict[str, Any]) -> list[RemoteField]:
+    """Return the fields of an object, from its description."""
+    return [_remote_field(field) for field in description["fields"]]
+
+
+def _remote_field(field: dict[str, Any]) -> RemoteField:
+    is_id = field["type"] == "id"
+    choices = tuple(
+        (value["value"], value["label"] or value["value"])
+        for value in field["picklistValues"] if value["active"]
+    )
+    return RemoteField(
+        name=field["name"],
+        label=field["label"],
+        type=field["type"],
+        required=not field["nillable"] and not field["defaultedOnCreate"] and field["createable"],
+        writable=field["updateable"] or field["createable"],
+        custom=field["custom"],
+        references=(field["referenceTo"] or [""])[0],
+        kind=KINDS.get(field["type"], "other"),
+        relationship=field["relationshipName"] or "",
+        # The id is Salesforce's own: nobody can choose it.
+        unique=field["unique"] and not is_id,
+        length=field["length"],
+        choices=choices,
+    )
+
+
+def added_fields(object_name: str) -> list[RemoteField]:
+    """Return what documents of an object have besides Salesforce's own fields."""
+    added = {
+        "Opportunity": [
+            RemoteField("Quote", "Synced Quote", "record", writable=False, references="Quote",
+                        kind="reference", relationship="Quote"),
+            RemoteField("DeliveryAddressId", "Delivery Address", "reference", writable=False,
+                        references=ADDRESS, kind="reference"),
+        ],
+        "Quote": [
+            RemoteField("Lines", "Quote Lines", "list", writable=False, references="QuoteLineItem",
+                        kind="lines", relationship="Lines"),
+        ],
+    }
+    return added.get(object_name, [])

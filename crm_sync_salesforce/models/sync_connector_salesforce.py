@@ -9,7 +9,6 @@ from odoo.addons.crm_sync_base.lib.declarations import (
     Receipt,
     Ref,
     RemoteAccount,
-    RemoteField,
     RemoteObject,
     WriteResult,
 )
@@ -78,7 +77,13 @@ class SyncConnectorSalesforce(models.AbstractModel):
         if declared.normalize_id is not normalize_id:
             # A custom object: its ids have the same two spellings.
             return RemoteObject(
-                name, name, READ_SIZE, COLLECTION_SIZE, can_push=True, normalize_id=normalize_id
+                name,
+                name,
+                READ_SIZE,
+                COLLECTION_SIZE,
+                can_push=True,
+                normalize_id=normalize_id,
+                custom=name.endswith("__c"),
             )
         return declared
 
@@ -261,23 +266,55 @@ class SyncConnectorSalesforce(models.AbstractModel):
     # === Writing ===#
 
     def _push(self, connection, object_name, writes):
+        """Update records by id, create them by an external id field that the mapping fills."""
         client = self._client(connection)
+        description = client.describe(object_name)
+        numeric = documents.numeric_fields(description)
         updates = [write for write in writes if write.external_id]
         creations = [write for write in writes if not write.external_id]
-        if creations:
-            raise NotReady(
-                _("Salesforce records are not created by this connector: %s", object_name),
-                hint=_("Set the flow to update known records only."),
-            )
-        numeric = documents.numeric_fields(client.describe(object_name))
         rows = [
             {"Id": write.external_id, **documents.typed(write.values, numeric)} for write in updates
         ]
-        results = client.update_many(object_name, rows)
-        return [
+        results = [
             WriteResult(write.key, result.record_id or write.external_id, error=result.error)
-            for write, result in zip(updates, results)
+            for write, result in zip(updates, client.update_many(object_name, rows) if rows else ())
         ]
+        return results + self._create_records(client, object_name, creations, description, numeric)
+
+    def _create_records(self, client, object_name, writes, description, numeric):
+        """Create records; a repeated call finds by its external id what the first one made."""
+        keys = documents.external_id_fields(description)
+        results, groups = [], {}
+        for write in writes:
+            key = next((name for name in keys if write.values.get(name)), None)
+            if key is None:
+                results.append(WriteResult(write.key, error=self._no_key(description["label"], keys)))
+            else:
+                groups.setdefault(key, []).append(write)
+        for key, group in groups.items():
+            rows = [documents.typed(write.values, numeric) for write in group]
+            results += [
+                WriteResult(write.key, result.record_id, created=result.created, error=result.error)
+                for write, result in zip(group, client.upsert_many(object_name, key, rows))
+            ]
+        return results
+
+    def _no_key(self, label, keys):
+        hint = _("Map the Odoo id, or another value that never changes, to one of: %s.", ", ".join(keys))
+        if not keys:
+            hint = _("Add a unique External ID field to the object in Salesforce, then map it.")
+        return NotReady(
+            _(
+                "%s: a new Salesforce record needs a value for an External ID field; without one, a "
+                "repeated call would create it twice.",
+                label,
+            ),
+            hint=hint,
+        )
+
+    @api.model
+    def _creates_by_key(self, object_name):
+        return True
 
     # === Comparing ===#
 
@@ -298,19 +335,27 @@ class SyncConnectorSalesforce(models.AbstractModel):
 
     # === Schema ===#
 
-    def _describe(self, connection, object_name):
-        return [
-            RemoteField(
-                name=field["name"],
-                label=field["label"],
-                type=field["type"],
-                required=not field["nillable"] and not field["defaultedOnCreate"] and field["createable"],
-                writable=field["updateable"],
-                custom=field["custom"],
-                references=(field["referenceTo"] or [""])[0],
+    def _describe_objects(self, connection):
+        declared = {one.name: one for one in self._objects()}
+        found = [
+            replace(
+                declared.get(one["name"]) or self._object(one["name"]),
+                label=one["label"],
+                custom=one["custom"],
+                can_push=one["createable"] or one["updateable"],
+                # What keeps no history of changes cannot be asked for them.
+                can_poll=one["replicateable"],
             )
-            for field in self._client(connection).describe(object_name)["fields"]
+            for one in self._client(connection).describe_global()
+            if one["queryable"] and not one["deprecatedAndHidden"]
         ]
+        virtual = [one for name, one in declared.items() if documents.source_object(name) != name]
+        return found + virtual
+
+    def _describe(self, connection, object_name):
+        source = documents.source_object(object_name)
+        described = self._client(connection).describe(source)
+        return [*documents.remote_fields(described), *documents.added_fields(object_name)]
 
     # === Webhooks ===#
 

@@ -64,6 +64,9 @@ class Admin:
             web.post("/outbound-messages/{id}/send", self.outbound_send),
             web.post("/custom-objects", self.custom_object),
             web.post("/custom-fields", self.custom_field),
+            web.delete("/custom-objects/{object}", self.custom_object_delete),
+            web.patch("/custom-fields/{object}/{field}", self.custom_field_change),
+            web.delete("/custom-fields/{object}/{field}", self.custom_field_delete),
             web.get("/settings", self.settings), web.post("/settings", self.configure),
             web.post("/usage", self.usage), web.post("/sessions/expire", self.expire),
             web.post("/refresh", self.refresh),
@@ -226,6 +229,24 @@ class Admin:
         field = self.org.schema.create_field(owner, body)
         self.org.add_indexes(self.org.schema.get(owner))
         return {"name": field.name}
+
+    @action
+    def custom_object_delete(self, match, body):
+        """Delete a custom object with its fields; its records are out of reach."""
+        self.org.schema.delete_object(match["object"])
+        return {}
+
+    @action
+    def custom_field_change(self, match, body):
+        """Change a custom field: ``{type?, label?, length?, …}``, see ``Schema.change_field``."""
+        field = self.org.schema.change_field(match["object"], match["field"], **body)
+        return {"name": field.name, "type": field.type}
+
+    @action
+    def custom_field_delete(self, match, body):
+        """Delete a custom field."""
+        self.org.schema.delete_field(match["object"], match["field"])
+        return {}
 
     @action
     def settings(self, match, body):

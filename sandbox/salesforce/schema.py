@@ -130,10 +130,11 @@ class Schema:
             raise SchemaError(f"custom object name {name!r} is taken or does not end in __c")
         for field in spec.get("fields", []):
             make_field(field)
-        number = 1 + sum(doc["kind"] == "object" for doc in self._store.scan(CUSTOM))
+        taken = {doc["prefix"] for doc in self._store.scan(CUSTOM) if doc["kind"] == "object"}
+        prefix = next(free for number in range(1, 100) if (free := f"a{number:02d}") not in taken)
         label = spec.get("label") or f.label_of(name)
         self._store.put(CUSTOM, name, {
-            "kind": "object", "name": name, "prefix": f"a{number:02d}", "label": label,
+            "kind": "object", "name": name, "prefix": prefix, "label": label,
             "plural": spec.get("plural") or label + "s"})
         for field in spec.get("fields", []):
             self._put_field(name, field)
@@ -154,6 +155,47 @@ class Schema:
         self._put_field(object_name, spec)
         self.rebuild()
         return self.objects[object_name].fields[spec["name"]]
+
+    def change_field(self, object_name, name, **changes):
+        """Change a custom field, its type for example; records keep what they hold.
+
+        :raises SchemaError: no such custom field, unknown type or option.
+        """
+        doc = self._custom_field(object_name, name)
+        spec = {**doc["spec"], **changes, "name": name}
+        make_field(spec)
+        self._put_field(object_name, spec)
+        self.rebuild()
+        return self.objects[object_name].fields[name]
+
+    def delete_field(self, object_name, name):
+        """Delete a custom field; queries that name it fail from now on.
+
+        :raises SchemaError: no such custom field.
+        """
+        self._custom_field(object_name, name)
+        self._store.delete(CUSTOM, f"{object_name}.{name}")
+        self.rebuild()
+
+    def delete_object(self, name):
+        """Delete a custom object with its fields.
+
+        :raises SchemaError: no such custom object.
+        """
+        doc = self._store.get(CUSTOM, name)
+        if doc is None or doc["kind"] != "object":
+            raise SchemaError(f"no custom object {name!r}")
+        for key, field in list(self._store.items(CUSTOM)):
+            if field["kind"] == "field" and field["object"] == name:
+                self._store.delete(CUSTOM, key)
+        self._store.delete(CUSTOM, name)
+        self.rebuild()
+
+    def _custom_field(self, object_name, name):
+        doc = self._store.get(CUSTOM, f"{object_name}.{name}")
+        if doc is None or doc["kind"] != "field":
+            raise SchemaError(f"no custom field {object_name}.{name}")
+        return doc
 
     def _put_field(self, object_name, spec):
         self._store.put(CUSTOM, f"{object_name}.{spec['name']}", {

@@ -1,0 +1,21 @@
+from odoo import models
+
+
+class SyncMappingSchema(models.Model):
+    """Mappings, as the schema watch sees them."""
+
+    _inherit = "sync.mapping"
+
+    def _all_rules(self):
+        """Return the rules of these versions, those of lines included."""
+        return self.rule_ids | self.rule_ids.child_ids
+
+    def write(self, vals):
+        result = super().write(vals)
+        if vals.get("state") == "active":
+            # A new version may no longer rely on what changed: its flow goes on then.
+            watch = self.env["sync.schema.watch"].sudo()
+            for connection in self.connection_id:
+                watch._settle_fixed(connection)
+            watch._settle_fixed(self.env["sync.connection"])
+        return result
