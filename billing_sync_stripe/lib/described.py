@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+#: type -> kind of value
+KINDS = {
+    "string": "text", "integer": "integer", "boolean": "boolean", "timestamp": "datetime", "reference": "reference",
+}
+
 #: object -> ((path, label, type, writable), …)
 FIELDS: dict[str, tuple[tuple[str, str, str, bool], ...]] = {
     "customer": (

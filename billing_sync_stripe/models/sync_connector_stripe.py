@@ -416,7 +416,7 @@ class SyncConnectorStripe(models.AbstractModel):
 
     def _describe(self, connection, object_name):
         return [
-            RemoteField(path, label, type_, writable=writable)
+            RemoteField(path, label, type_, writable=writable, kind=described.KINDS.get(type_, ""))
             for path, label, type_, writable in described.FIELDS.get(object_name, ())
         ]
 

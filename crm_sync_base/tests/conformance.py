@@ -11,7 +11,7 @@ from dataclasses import replace
 from odoo.exceptions import ValidationError
 
 from ..lib.correlation import working_on
-from ..lib.declarations import Receipt, WebhookRequest, Write
+from ..lib.declarations import KINDS, Receipt, WebhookRequest, Write
 from ..lib.errors import (
     AuthFailed,
     BudgetSpent,
@@ -393,3 +393,9 @@ class ConnectorConformance:
         described = {field.name: field for field in self.connector._describe(self.connection, self.readable)}
         self.assertGreater(len(described), 3)
         self.assertTrue(all(field.label and field.type for field in described.values()))
+        self.assertLessEqual({field.kind for field in described.values()}, {*KINDS, ""})
+
+    def test_objects_are_listed(self):
+        listed = [one.name for one in self.connector._describe_objects(self.connection)]
+        self.assertEqual(len(listed), len(set(listed)))
+        self.assertLessEqual({one.name for one in self.connector._objects()}, set(listed))

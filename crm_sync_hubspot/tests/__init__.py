@@ -5,3 +5,4 @@ from . import test_lib_changes
 from . import test_lib_client
 from . import test_lib_webhook
 from . import test_catalogue
+from . import test_custom_objects

@@ -196,9 +196,12 @@ class SalesforceClient:
         """Return the org's limits, ``{"DailyApiRequests": {"Max": …, "Remaining": …}, …}``."""
         return self._call("GET", "limits")
 
-    def describe(self, object_name: str) -> Record:
-        """Return the description of an object, kept for an hour."""
-        known = self._descriptions.get(object_name)
+    def describe(self, object_name: str, *, fresh: bool = False) -> Record:
+        """Return the description of an object, kept for an hour.
+
+        :param fresh: ask again, whatever is known.
+        """
+        known = None if fresh else self._descriptions.get(object_name)
         if known is not None and self._clock() - known[0] < DESCRIBE_SECONDS:
             return known[1]
         found = self._call("GET", f"sobjects/{soql.name(object_name)}/describe")

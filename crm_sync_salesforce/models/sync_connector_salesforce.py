@@ -354,7 +354,7 @@ class SyncConnectorSalesforce(models.AbstractModel):
 
     def _describe(self, connection, object_name):
         source = documents.source_object(object_name)
-        described = self._client(connection).describe(source)
+        described = self._client(connection).describe(source, fresh=True)
         return [*documents.remote_fields(described), *documents.added_fields(object_name)]
 
     # === Webhooks ===#

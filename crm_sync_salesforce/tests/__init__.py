@@ -6,3 +6,4 @@ from . import test_lib_outbound_message
 from . import test_lib_soql
 from . import test_lib_values
 from . import test_catalogue
+from . import test_custom_objects

@@ -343,3 +343,20 @@ def test_custom_objects_and_fields(sandbox, sf, account):
         "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST",
     )
     assert sf.call("PATCH", f"sobjects/Account/{account}", json={"Tier__c": "A"}).status_code == 204
+
+
+def test_custom_fields_change_and_go(sandbox, sf):
+    sandbox.admin("POST", "salesforce/custom-objects", json={
+        "name": "Passing__c", "fields": [{"name": "Size__c", "type": "string"}]})
+    sandbox.admin("PATCH", "salesforce/custom-fields/Passing__c/Size__c", json={"type": "double"})
+
+    def described():
+        fields = sf.call("GET", "sobjects/Passing__c/describe").json()["fields"]
+        return {field["name"]: field["type"] for field in fields}
+
+    assert described()["Size__c"] == "double"
+    sandbox.admin("DELETE", "salesforce/custom-fields/Passing__c/Size__c")
+    assert "Size__c" not in described()
+    assert sf.error("GET", "query", params={"q": "SELECT Size__c FROM Passing__c"}) == (400, "INVALID_FIELD")
+    sandbox.admin("DELETE", "salesforce/custom-objects/Passing__c")
+    assert "Passing__c" not in [one["name"] for one in sf.call("GET", "sobjects").json()["sobjects"]]
