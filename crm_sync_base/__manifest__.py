@@ -36,6 +36,7 @@
         "views/sync_endpoint_views.xml",
         "views/sync_connection_views.xml",
         "views/sync_flow_help_templates.xml",
+        "views/sync_phase_views.xml",
         "views/sync_flow_views.xml",
         "report/sync_flow_catalogue.xml",
         "views/sync_mapping_views.xml",

@@ -18,3 +18,9 @@ class SyncFlow(models.Model):
             "stripe_payout": "cascade",
         },
     )
+
+    def _phase_code(self):
+        """Charges go live with billing, what comes back from them with reconciliation."""
+        if self.handler == "stripe_charge":
+            return "billing"
+        return "reconciliation" if self.handler in ("stripe_payment", "stripe_payout") else super()._phase_code()

@@ -11,6 +11,9 @@ from . import sync_flow_catalogue
 from . import sync_flow_timing
 from . import sync_flow_service
 from . import sync_flow_help
+from . import sync_phase
+from . import sync_phase_item
+from . import sync_flow_phase
 from . import sync_flow_template
 from . import sync_value_map
 from . import sync_value_map_line

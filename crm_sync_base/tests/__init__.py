@@ -52,3 +52,5 @@ from . import test_lib_progress
 from . import test_lib_schema
 from . import test_lib_mapping_check
 from . import test_schema_watch
+from . import test_phase
+from . import test_lib_package
