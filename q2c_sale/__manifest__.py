@@ -8,6 +8,7 @@
     "license": "LGPL-3",
     "depends": ["crm_sync_base", "crm", "sale_management", "account"],
     "data": [
+        "data/sync_approval_data.xml",
         "views/sale_order_views.xml",
         "views/account_move_views.xml",
         "views/account_payment_views.xml",

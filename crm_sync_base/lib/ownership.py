@@ -38,7 +38,6 @@ REASONS = (
     "unchanged",  # the writer says nothing new; the holder's value was changed there
     "approval",  # an approval rule
     "conflict",  # both sides changed, and the rule is to ask
-    "waiting",  # the same change waits for a decision already
     "rejected",  # the same change was rejected
 )
 
@@ -83,10 +82,11 @@ class Situation:
     :param gates: field → id of the approval rule that its change needs.
     :param granted: fields that a person has decided on: no gate, protection or conflict
         holds them up. Write policies that nobody can lift still do.
-    :param settled: (field, print of the arriving value) → "waiting" or "rejected".
+    :param settled: (field, print of the arriving value) → "rejected".
     :param said_at: when the writer's record was last changed, naive UTC.
     :param held_at: field → when the holder's value was last changed, naive UTC; under
         "" for fields that are not there.
+    :param held_by: who changed the holder's record last, for people.
     """
 
     memory: Mapping[str, Memory] = field(default_factory=dict)
@@ -96,6 +96,7 @@ class Situation:
     settled: Mapping[tuple[str, str], str] = field(default_factory=dict)
     said_at: datetime | None = None
     held_at: Mapping[str, datetime] = field(default_factory=dict)
+    held_by: str = ""
 
     def held_moment(self, name: str) -> datetime | None:
         """Return when the holder's value of a field was last changed, if that is known."""
@@ -157,7 +158,7 @@ def decide(
 
 
 def _unless_settled(name: str, after: Any, verdict: Verdict, situation: Situation) -> Verdict:
-    """A change that waits or was rejected is not brought up again."""
+    """A change that was rejected is not brought up again."""
     known = situation.settled.get((name, print_of(after)))
     return Verdict(KEEP, known, verdict.violation) if known else verdict
 

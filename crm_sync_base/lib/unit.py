@@ -10,6 +10,7 @@ class Unit:
         "binding",
         "brought",
         "changes",
+        "decided",
         "decisions",
         "document",
         "draft",
@@ -50,6 +51,7 @@ class Unit:
         self.changes = {}
         self.decisions = None  # `planner.Decisions`, once there is a record to compare with
         self.situation = None  # `ownership.Situation`, where a rule must know more
+        self.decided = None  # (proposal id, record id, values): instead of a document
         self.granted = frozenset()  # fields that a person has decided on
         self.error = None
         self.summary = ""

@@ -69,6 +69,12 @@ from . import sync_seal_note
 from . import sync_seal
 from . import sync_seal_check
 from . import sync_seal_finding
+from . import sync_approval_rule
+from . import sync_approval_delegation
+from . import sync_proposal
+from . import sync_proposal_raise
+from . import sync_proposal_decide
+from . import sync_proposal_tend
 from . import sync_exception
 from . import sync_exception_desk
 from . import sync_exception_action
@@ -90,6 +96,7 @@ from . import sync_handler_inbound_apply
 from . import sync_handler_inbound_rules
 from . import sync_handler_stored
 from . import sync_handler_inbound_run
+from . import sync_handler_inbound_decided
 from . import sync_handler_outbound
 from . import sync_outbox
 from . import sync_record_mixin

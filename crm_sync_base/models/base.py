@@ -20,6 +20,14 @@ class Base(models.AbstractModel):
         """
         return None
 
+    def _sync_amounts(self):
+        """Return `{record id: (Decimal, ISO 4217 code)}` of the records whose worth is known.
+
+        Models for which `_sync_amount_at_risk` looks something up answer for all at once.
+        """
+        amounts = {record.id: record._sync_amount_at_risk() for record in self}
+        return {record_id: worth for record_id, worth in amounts.items() if worth}
+
     def _write_multi(self, vals_list):
         super()._write_multi(vals_list)
         watched = self._sync_watched()

@@ -49,6 +49,12 @@ class ResConfigSettings(models.TransientModel):
         help="0: for ever. Else at least a year.",
     )
 
+    sync_keep_proposals_days = fields.Integer(
+        string="Keep Approvals (days)",
+        config_parameter=f"{PREFIX}keep_proposals_days",
+        default=DEFAULTS["keep_proposals_days"],
+    )
+
     # === Monitoring ===#
     sync_metrics_enabled = fields.Boolean(string="Metrics", config_parameter=f"{PREFIX}{ENABLED}")
     sync_metrics_has_token = fields.Boolean(compute="_compute_sync_monitoring")

@@ -35,6 +35,7 @@ class SyncChange(models.Model):
     flow_id = LooseMany2one("sync.flow", readonly=True, index=True)
     mapping_id = LooseMany2one("sync.mapping", readonly=True)
     connection_id = LooseMany2one("sync.connection", readonly=True, index=True)
+    proposal_id = LooseMany2one("sync.proposal", string="Approved As", readonly=True, index="btree_not_null")
     reverts_id = LooseMany2one("sync.change", string="Takes Back", readonly=True, index="btree_not_null")
     company_id = fields.Many2one("res.company", readonly=True, index=True, ondelete="restrict")
     direction = fields.Selection(
@@ -194,7 +195,7 @@ class SyncChange(models.Model):
         columns = (
             "job_id, run_id, flow_id, mapping_id, connection_id, company_id, direction, operation, "
             "verdict, model, res_id, record_name, remote_object, external_id, values, "
-            "correlation_id, reverts_id, user_id, create_uid, create_date"
+            "correlation_id, reverts_id, user_id, create_uid, create_date, proposal_id"
         )
         inserted = self.env.cr.execute_values(
             # pylint: disable=sql-injection
@@ -211,7 +212,7 @@ class SyncChange(models.Model):
         job = row["job"]
         flow = row.get("flow") or job.flow_id
         return (
-            job.id,
+            job.id or None,
             job.run_id.id or None,
             flow.id,
             row.get("mapping_id") or None,
@@ -226,9 +227,10 @@ class SyncChange(models.Model):
             row.get("remote_object"),
             row.get("external_id"),
             json.dumps(row["values"], default=str),
-            job.correlation_id,
+            job.correlation_id or None,
             row.get("reverts_id") or None,
             row.get("user_id") or job.create_uid.id or self.env.uid,
             self.env.uid,
             now,
+            row.get("proposal_id") or None,
         )

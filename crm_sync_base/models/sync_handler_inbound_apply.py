@@ -15,7 +15,9 @@ class SyncHandlerInboundApply(models.AbstractModel):
         reached = self._reachable(units)
         self._remember([unit for unit in reached if unit.operation])
         self._remember_unchanged([unit for unit in reached if not unit.operation and unit.record])
-        self._remember_agreement([unit for unit in reached if unit.record and unit.decisions])
+        compared = [unit for unit in reached if unit.record and unit.decisions]
+        self._remember_agreement(compared)
+        self._raise_proposals(compared)
         for unit in units:
             if unit.is_open:
                 unit.summary = self._summary(unit)

@@ -127,13 +127,19 @@ class SyncHandlerInboundPlan(models.AbstractModel):
         if unit.draft.problems:
             unit.error = planner.to_error(unit.draft.problems, self._subject(unit))
             return
-        current = self._current(unit)
-        unit.decisions = planner.weigh(unit.rules, unit.draft.values, current, unit.situation or NOTHING_KNOWN)
-        unit.changes = unit.decisions.writes
+        self._weigh(unit)
         if unit.record is None:
             unit.operation = "create"
-        elif unit.changes or self._lines_differ(env, unit):
+        elif not unit.operation and self._lines_differ(env, unit):
             unit.operation = "update"
+
+    def _weigh(self, unit):
+        """Decide field by field what becomes of the values that differ."""
+        unit.decisions = planner.weigh(
+            unit.rules, unit.draft.values, self._current(unit), unit.situation or NOTHING_KNOWN
+        )
+        unit.changes = unit.decisions.writes
+        unit.operation = "update" if unit.record is not None and unit.changes else ""
 
     def _current(self, unit):
         """Return the present values of the mapped fields, as ids and plain values."""

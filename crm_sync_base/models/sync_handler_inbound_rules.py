@@ -16,16 +16,29 @@ class SyncHandlerInboundRules(models.AbstractModel):
         """Gather, for a whole batch, what `ownership.decide` must know of each record."""
         units = [unit for unit in units if unit.is_open and unit.record]
         rules = [rule for rule in (units[0].rules if units else ()) if not rule.is_collection]
+        if not units:
+            return
         protected = self._protected(env, flow, rules, units)
+        gates = self.env["sync.approval.rule"]._gates(
+            flow, env[flow.model].browse([unit.record.id for unit in units])
+        )
         remembering = any(rule.terms.needs_memory for rule in rules)
+        rejected = {}
+        if remembering or protected or gates:
+            ids = [unit.record.id for unit in units]
+            rejected = self.env["sync.proposal"].sudo()._rejections(flow, ids)
         for unit in units:
-            if remembering or unit.record.id in protected or unit.granted:
+            record = unit.record
+            if remembering or unit.granted or record.id in protected or record.id in gates:
                 unit.situation = Situation(
                     memory=self._memory(unit),
-                    protected=frozenset(protected.get(unit.record.id, ())),
+                    protected=frozenset(protected.get(record.id, ())),
+                    gates=gates.get(record.id, {}),
                     granted=unit.granted,
-                    said_at=self._said_at(unit) if remembering else None,
-                    held_at={"": unit.record.write_date} if remembering else {},
+                    settled=rejected.get(record.id, {}),
+                    said_at=self._said_at(unit),
+                    held_at={"": record.write_date},
+                    held_by=record.sudo().write_uid.name or "",
                 )
 
     def _protected(self, env, flow, rules, units):
@@ -69,6 +82,8 @@ class SyncHandlerInboundRules(models.AbstractModel):
             name = rule.target
             if rule.is_collection or not rule.terms.needs_memory or name not in unit.draft.values:
                 continue
+            if name in unit.decisions.asked or name in unit.decisions.held:
+                continue  # nothing is agreed before somebody has decided
             said, present = plain(unit.draft.values[name]), self._value_of(unit.record, name)
             if name in unit.changes or ownership.same(present, said):
                 # What Odoo made of the value: it may be rounded or formatted.
@@ -77,6 +92,15 @@ class SyncHandlerInboundRules(models.AbstractModel):
                 held = memory[name].held if name in memory else ""
             agreed[name] = [ownership.print_of(said), held]
         return agreed
+
+    def _raise_proposals(self, units):
+        """Ask people for what waits for a decision."""
+        by_flow = {}
+        for unit in units:
+            if unit.operation != "create" and not unit.decided:
+                by_flow.setdefault(unit.flow, []).append(unit)
+        for flow, mine in by_flow.items():
+            self.env["sync.proposal"].sudo()._raise_for(flow, mine)
 
     # === For people ===#
 
@@ -103,6 +127,5 @@ class SyncHandlerInboundRules(models.AbstractModel):
             "unchanged": _("changed in Odoo only"),
             "approval": _("waits for an approval"),
             "conflict": _("changed on both sides"),
-            "waiting": _("waits for a decision already"),
             "rejected": _("rejected before"),
         }

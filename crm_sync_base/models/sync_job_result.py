@@ -156,7 +156,7 @@ class SyncJobResult(models.Model):
     def _as_sync_error(self, error):
         if isinstance(error, SyncError):
             return error
-        subject = self.name
+        subject = self.name or _("The decision")
         if isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):
             # Connection lost, disk full, out of memory: nothing is wrong with the record.
             wrapped = Transient(_("%s: the database could not take it just then.", subject))

@@ -8,6 +8,7 @@ DEFAULTS = {
     "keep_events_days": 90,
     "keep_metrics_days": 90,
     "keep_plans_days": 90,
+    "keep_proposals_days": 3650,
     "health_seconds": 300,
     "sla_hours": 24,
 }

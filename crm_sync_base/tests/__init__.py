@@ -54,3 +54,4 @@ from . import test_lib_mapping_check
 from . import test_schema_watch
 from . import test_phase
 from . import test_lib_package
+from . import test_proposal

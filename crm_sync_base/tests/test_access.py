@@ -4,6 +4,8 @@ from odoo.tests import new_test_user, tagged
 from ..lib.errors import DataInvalid
 from .common import ACCOUNT_RULES, SyncCase
 
+GOVERNANCE = {"menu_sync_governance", "menu_sync_proposal"}
+APPROVE = GOVERNANCE | {"menu_sync_approval_rule", "menu_sync_approval_delegation"}
 DESK = {"menu_sync_overview", "menu_sync_trace", "menu_sync_exception"}
 LEDGERS = {
     "menu_sync_ledger", "menu_sync_event", "menu_sync_job", "menu_sync_change", "menu_sync_run", "menu_sync_binding",
@@ -12,25 +14,32 @@ LEDGERS = {
 AUDIT = {"menu_sync_governance", "menu_sync_audit_root", "menu_sync_audit"}
 VERIFY = {"menu_sync_seal", "menu_sync_seal_check"}
 JOBS = {"menu_sync_jobs", "menu_sync_console", "menu_sync_job_edit"}
-WORK = DESK | LEDGERS | JOBS | AUDIT | {
+WORK = DESK | LEDGERS | JOBS | AUDIT | GOVERNANCE | {
     "menu_sync_flow", "menu_sync_connection", "menu_sync_configuration", "menu_sync_value_map", "menu_sync_hold",
     "menu_sync_endpoint", "menu_sync_schema_object", "menu_sync_schema_change",
 }
-ALL = WORK | VERIFY | {"menu_sync_mapping", "menu_sync_exception_sla", "menu_sync_lane"}
+ALL = WORK | VERIFY | {
+    "menu_sync_approval_rule", "menu_sync_mapping", "menu_sync_exception_sla", "menu_sync_lane",
+}
 REPLAY = {"menu_sync_replay", "menu_sync_run_new"}
-MENUS = {"user": DESK, "approver": DESK, "operator": WORK | REPLAY, "manager": ALL | REPLAY, "auditor": ALL}
+MENUS = {
+    "user": DESK, "approver": DESK | APPROVE, "operator": WORK | REPLAY, "manager": ALL | REPLAY,
+    "auditor": ALL | APPROVE,
+}
 
 ACTIONS = [
     "connection", "flow", "exception", "job", "event", "change", "binding", "run", "value_map", "mapping", "lane",
-    "saga", "job_edit",
+    "saga", "job_edit", "proposal", "approval_rule", "approval_delegation",
     "metric", "endpoint", "audit", "seal", "seal_check",
     "schema_object", "schema_change",
 ]
 
 #: documents and what people changed of them are not for everybody
 HIDDEN = {
-    "user": {"job_edit", "seal", "seal_check"}, "approver": {"job_edit", "seal", "seal_check"},
-    "operator": {"seal", "seal_check"},
+    "user": {"job_edit", "seal", "seal_check", "proposal", "approval_rule", "approval_delegation"},
+    "approver": {"job_edit", "seal", "seal_check"},
+    "operator": {"seal", "seal_check", "approval_delegation"},
+    "manager": {"approval_delegation"},
 }
 
 

@@ -79,12 +79,11 @@ class TestOwnership(BaseCase):
         self.assertEqual(said(terms=terms).action, WRITE)
         self.assertEqual(said(gates={"f": 1}).reason, "approval")
 
-    def test_what_waits_or_was_rejected_is_not_brought_up_again(self):
-        for known in ("waiting", "rejected"):
-            settled = {("f", print_of("There")): known}
-            self.assertEqual(said(gates={"f": 1}, settled=settled).reason, known)
-            self.assertEqual(said(terms=Terms(owner="shared", conflict="ask"), settled=settled).action, KEEP)
-            self.assertEqual(said(after="Else", gates={"f": 1}, settled=settled).action, PROPOSE)
+    def test_what_was_rejected_is_not_brought_up_again(self):
+        settled = {("f", print_of("There")): "rejected"}
+        self.assertEqual(said(gates={"f": 1}, settled=settled).reason, "rejected")
+        self.assertEqual(said(terms=Terms(owner="shared", conflict="ask"), settled=settled).action, KEEP)
+        self.assertEqual(said(after="Else", gates={"f": 1}, settled=settled).action, PROPOSE)
 
     def test_a_decision_lifts_what_a_person_may_lift(self):
         granted = frozenset({"f"})

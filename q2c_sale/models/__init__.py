@@ -4,6 +4,7 @@ from . import account_move
 from . import account_payment
 from . import product_product
 from . import res_partner
+from . import sync_approval_rule
 from . import sync_connector
 from . import sync_exception_fix
 from . import sync_flow

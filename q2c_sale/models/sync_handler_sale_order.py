@@ -190,8 +190,8 @@ class SyncHandlerSaleOrder(models.AbstractModel):
 
     def _vals(self, env, unit):
         vals = super()._vals(env, unit)
-        if not self._is_order(unit):
-            return vals
+        if not self._is_order(unit) or unit.document is None:
+            return vals  # a decision on single values says nothing of the deal as a whole
         vals["q2c_source_fingerprint"] = self._source_fingerprint(unit)
         if not self._is_frozen(unit):
             vals.update(self._currency_vals(env, unit, vals))

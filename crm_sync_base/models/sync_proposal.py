@@ -1,0 +1,203 @@
+from odoo import _, api, fields, models
+from odoo.exceptions import UserError
+
+from ..lib import clock
+
+KINDS = [("approval", "Needs Approval"), ("conflict", "Changed on Both Sides")]
+STATES = [
+    ("pending", "Waiting"),
+    ("applied", "Applied"),  # approved, or chosen, and written
+    ("rejected", "Rejected"),  # Odoo's value stays
+    ("expired", "Expired"),  # nobody decided in time
+    ("replaced", "Replaced"),  # the source said something else, or nothing is left to decide
+]
+
+
+class SyncProposal(models.Model):
+    """The financial approval log: a change that waits for a person, and what became of it.
+
+    Kept apart from the technical ledgers: own rights, own retention. No group may write
+    it; what is decided cannot be changed by anybody, which the database sees to.
+    """
+
+    _name = "sync.proposal"
+    _description = "Proposal"
+    _inherit = ["mail.thread", "mail.activity.mixin", "sync.story.mixin"]
+    _mail_post_access = "read"  # who may see it may ask about it
+    _order = "state_order, requested_at, id"
+    _rec_name = "record_name"
+
+    kind = fields.Selection(KINDS, required=True, readonly=True)
+    state = fields.Selection(STATES, required=True, readonly=True, default="pending", index=True)
+    state_order = fields.Integer(compute="_compute_state_order", store=True)
+
+    # === What ===#
+    model = fields.Char(readonly=True, required=True)
+    res_id = fields.Many2oneReference(string="Record", model_field="model", readonly=True, required=True)
+    record_name = fields.Char(readonly=True)
+    values = fields.Json(
+        readonly=True, groups="base.group_system", help="{field: [before, after]}, as they are."
+    )
+    prints = fields.Json(readonly=True, groups="base.group_system", help="{field: print of what the source said}")
+    diff = fields.Json(string="Fields", compute="_compute_diff")
+    digest = fields.Char(string="Change", compute="_compute_diff")
+    amount = fields.Monetary(string="Money Affected", readonly=True, help="In the company's currency.")
+    currency_id = fields.Many2one(related="company_id.currency_id")
+
+    # === Where it comes from ===#
+    flow_id = fields.Many2one("sync.flow", readonly=True, ondelete="set null", index=True)
+    connection_id = fields.Many2one("sync.connection", string="Source", readonly=True, ondelete="set null", index=True)
+    company_id = fields.Many2one("res.company", readonly=True, index=True)
+    mapping_id = fields.Many2one("sync.mapping", readonly=True, ondelete="set null")
+    job_id = fields.Many2one("sync.job", readonly=True, ondelete="set null", index="btree_not_null")
+    remote_object = fields.Char(readonly=True)
+    external_id = fields.Char(string="Remote Id", readonly=True, index=True)
+    correlation_id = fields.Char(readonly=True, index=True)
+    rule_id = fields.Many2one("sync.approval.rule", readonly=True, ondelete="set null", index="btree_not_null")
+    reason = fields.Char(readonly=True)
+    group_id = fields.Many2one("res.groups", string="Who Decides", readonly=True, ondelete="set null")
+    author_id = fields.Many2one(
+        "res.users", string="Author", readonly=True, ondelete="restrict",
+        help="Who made the change, where that is known. He cannot decide on it.",
+    )
+    requested_at = fields.Datetime(readonly=True, required=True)
+    said_at = fields.Datetime(string="Changed There At", readonly=True)
+    held_at = fields.Datetime(string="Changed in Odoo At", readonly=True)
+    held_by = fields.Char(string="Changed in Odoo By", readonly=True)
+    refreshed_at = fields.Datetime(string="Odoo's Value Looked at Again", readonly=True)
+    age = fields.Char(compute="_compute_age")
+    expires_at = fields.Datetime(string="Expires", readonly=True, index="btree_not_null")
+
+    # === What became of it ===#
+    decided_by_id = fields.Many2one("res.users", string="Decided By", readonly=True, ondelete="restrict")
+    on_behalf_of_id = fields.Many2one("res.users", string="In Place Of", readonly=True, ondelete="restrict")
+    decided_at = fields.Datetime(readonly=True)
+    decision = fields.Char(readonly=True, help="What was decided, and why.")
+    trouble = fields.Text(string="Could Not Be Applied", readonly=True)
+    told = fields.Char(string="The Source Was Told", readonly=True)
+    change_ids = fields.One2many("sync.change", "proposal_id", string="Changes", readonly=True)
+    may_decide = fields.Boolean(compute="_compute_may_decide")
+
+    # One of a kind waits for each record; a later one replaces it.
+    _one_pending = models.UniqueIndex(
+        "(flow_id, external_id, kind, rule_id) NULLS NOT DISTINCT WHERE state = 'pending'",
+        "This change waits for a decision already.",
+    )
+    _record = models.Index("(model, res_id)")
+    _four_eyes = models.Constraint(
+        "CHECK (decided_by_id IS NULL OR author_id IS NULL OR "
+        "(decided_by_id <> author_id AND on_behalf_of_id IS DISTINCT FROM author_id))",
+        "Nobody decides on a change of his own.",
+    )
+    _decided = models.Constraint(
+        "CHECK (state NOT IN ('applied', 'rejected') OR (decided_by_id IS NOT NULL AND decided_at IS NOT NULL))",
+        "A decision says whose it is.",
+    )
+
+    def init(self):
+        """Let the database refuse whatever would change or remove a decision."""
+        self.env.cr.execute(self._SQL_GUARD)
+
+    # Links to technical records may be cut when those are forgotten; what was decided,
+    # by whom, about what, stays. Only the retention of this very log removes rows.
+    _SQL_GUARD = """
+        CREATE OR REPLACE FUNCTION sync_proposal_guard() RETURNS trigger AS $$
+        BEGIN
+            IF TG_OP = 'DELETE' THEN
+                IF OLD.state <> 'pending'
+                        AND current_setting('crm_sync.retention', true) IS DISTINCT FROM 'proposals' THEN
+                    RAISE EXCEPTION 'sync_proposal %: a decision cannot be removed', OLD.id
+                        USING ERRCODE = 'restrict_violation';
+                END IF;
+                RETURN OLD;
+            END IF;
+            IF NEW.author_id IS DISTINCT FROM OLD.author_id OR NEW.requested_at IS DISTINCT FROM OLD.requested_at THEN
+                RAISE EXCEPTION 'sync_proposal %: its author stays', OLD.id USING ERRCODE = 'restrict_violation';
+            END IF;
+            IF OLD.state <> 'pending' AND (
+                    NEW.state, NEW.decided_by_id, NEW.on_behalf_of_id, NEW.decided_at, NEW.decision, NEW.values::text,
+                    NEW.kind, NEW.model, NEW.res_id, NEW.record_name, NEW.amount, NEW.reason)
+                IS DISTINCT FROM (
+                    OLD.state, OLD.decided_by_id, OLD.on_behalf_of_id, OLD.decided_at, OLD.decision, OLD.values::text,
+                    OLD.kind, OLD.model, OLD.res_id, OLD.record_name, OLD.amount, OLD.reason) THEN
+                RAISE EXCEPTION 'sync_proposal %: a decision cannot be changed', OLD.id
+                    USING ERRCODE = 'restrict_violation';
+            END IF;
+            RETURN NEW;
+        END $$ LANGUAGE plpgsql;
+        DROP TRIGGER IF EXISTS sync_proposal_guard ON sync_proposal;
+        CREATE TRIGGER sync_proposal_guard BEFORE UPDATE OR DELETE ON sync_proposal
+            FOR EACH ROW EXECUTE FUNCTION sync_proposal_guard();
+    """
+
+    # === For people ===#
+
+    @api.depends("state")
+    def _compute_state_order(self):
+        for proposal in self:
+            proposal.state_order = 0 if proposal.state == "pending" else 1
+
+    @api.depends("values", "model", "res_id")
+    @api.depends_context("uid", "lang", "allowed_company_ids")
+    def _compute_diff(self):
+        """Show the change as the change ledger does, masked for the same readers."""
+        Change = self.env["sync.change"]
+        for proposal in self:
+            change = Change.new(
+                {"direction": "inbound", "model": proposal.model, "res_id": proposal.res_id,
+                 "values": proposal.sudo().values}
+            )
+            proposal.diff = change.diff
+            proposal.digest = change.digest
+
+    def _compute_age(self):
+        now = clock.now()
+        for proposal in self:
+            hours = int(((proposal.decided_at or now) - proposal.requested_at).total_seconds() // 3600)
+            days, hours = divmod(hours, 24)
+            proposal.age = _("%(days)s d %(hours)s h", days=days, hours=hours) if days else _("%s h", hours)
+
+    @api.depends("state", "group_id", "author_id")
+    @api.depends_context("uid")
+    def _compute_may_decide(self):
+        mine = self._decidable_by(self.env.user)
+        for proposal in self:
+            proposal.may_decide = proposal in mine
+
+    def _decidable_by(self, user):
+        """Return those of these that wait and that a user may decide on."""
+        deputies = self._principals(user)
+        return self.filtered(
+            lambda one: one.state == "pending" and one.author_id != user and one._principal(deputies) is not None
+        )
+
+    def _principals(self, user):
+        """Return the user and those whom he stands in for today."""
+        return user + self.env["sync.approval.delegation"]._stand_in_for(user)
+
+    def _principal(self, users):
+        """Return the first of users who may decide on this, or None."""
+        self.ensure_one()
+        group = self.sudo().group_id
+        for user in users:
+            if user != self.author_id and group and group in user.sudo().all_group_ids:
+                return user
+        return None
+
+    def action_open_record(self):
+        """Open the Odoo record that would change.
+
+        :raises UserError: when it was deleted.
+        """
+        self.ensure_one()
+        if self.model not in self.env or not self.env[self.model].browse(self.res_id).exists():
+            raise UserError(_("%s was deleted in Odoo.", self.record_name))
+        return {
+            "type": "ir.actions.act_window",
+            "res_model": self.model,
+            "res_id": self.res_id,
+            "view_mode": "form",
+        }
+
+    def _trace_query(self):
+        return self.correlation_id or self.external_id
