@@ -7,7 +7,9 @@
     "website": "https://github.com/q2c-sync/q2c-sync",
     "license": "LGPL-3",
     "depends": ["base", "mail"],
-    "external_dependencies": {"python": ["cryptography", "prometheus-client", "pycountry", "xlsxwriter"]},
+    "external_dependencies": {
+        "python": ["cryptography", "phonenumbers", "prometheus-client", "pycountry", "xlsxwriter"],
+    },
     "data": [
         "security/sync_groups.xml",
         "security/ir.model.access.csv",

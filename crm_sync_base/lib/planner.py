@@ -7,7 +7,7 @@ to `resolve`; `difference` then says what would change.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,7 +15,9 @@ from . import ownership, paths
 from .errors import DataInvalid, MappingMissing, NotReady, SyncError
 from .ownership import NOTHING_KNOWN, Situation, Terms, Verdict, same
 from .remedy import MAP, Remedy, once
-from .transforms import INBOUND, Context, Lookup, Reference, TransformProblem
+from .transforms import BY_ITEM, CASTS, INBOUND, Context, Lookup, Money, Reference, TransformProblem
+from .transforms_money import Currency, settle
+from .transforms_text import items_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class Rule:
     cast: str = ""  #: transform applied to a constant or mapped text, by the field's type
     comodel: str = ""
     is_many: bool = False  #: the target holds several records
+    separator: str = ""  #: the remote text is a list, each item crosses by itself
     children: tuple[Rule, ...] = ()  #: rules of each line, for collections
     child_key: str = ""  #: path of a line's own external id
     child_object: str = ""  #: remote object of a line
@@ -102,21 +105,25 @@ class Draft:
         for holder in self.holders():
             for value in holder.values():
                 if isinstance(value, _Pending):
-                    yield value.target
+                    yield from value.targets
 
 
 @dataclass(frozen=True, slots=True)
 class _Pending:
-    """A value that waits for the batch's look-ups."""
+    """A value that waits for the batch's look-ups, one for each of its items."""
 
-    target: Reference | tuple[str, Lookup]
+    targets: tuple[Reference | tuple[str, Lookup], ...]
     rule: Rule
+
+    def plain(self) -> Any:
+        """Return what is looked up, as data that tells equal from unequal."""
+        return self.targets if self.rule.is_many else self.targets[0]
 
 
 def _texts(values: dict[str, Any]) -> dict[str, str]:
     """Return values as texts that tell 1 from "1", None from "" and False from 0."""
     return {
-        name: repr(value.target if isinstance(value, _Pending) else value)
+        name: repr(value.plain() if isinstance(value, _Pending) else value)
         for name, value in values.items()
     }
 
@@ -155,22 +162,53 @@ def _evaluate_rule(rule, document, values, problems, prefix) -> None:
         raw = None
     context = Context(rule.argument, rule.value_map, rule.label, document)
     try:
-        value = INBOUND[rule.transform](raw, context)
-        if rule.cast and isinstance(value, str):
-            value = INBOUND[rule.cast](value, context)
-    except TransformProblem as problem:
-        problems.append(Problem(f"{prefix}{problem}", problem.code, _remedy(rule, raw, problem)))
+        value = _crossed(rule, raw, context)
+    except _ItemProblem as problem:
+        problems.append(Problem(f"{prefix}{problem}", problem.code, _remedy(rule, problem.item, problem)))
         return
-    if value in (None, "") and rule.required:
+    if value in (None, "", ()) and rule.required:
         problems.append(Problem(f"{prefix}{rule.label} is empty"))
         return
-    if isinstance(value, Reference):
-        value = _Pending(value, rule)
-    elif isinstance(value, Lookup):
-        value = _Pending((rule.comodel, value), rule)
-    elif rule.is_many and value is not None:
-        value = _ids(value)
     values[rule.target] = value
+
+
+class _ItemProblem(TransformProblem):
+    """What is wrong with a value, and with which one of a list."""
+
+    def __init__(self, problem: TransformProblem, item: Any):
+        super().__init__(str(problem), problem.code)
+        self.item = item
+
+
+def _crossed(rule: Rule, raw: Any, context: Context) -> Any:
+    """Return what becomes of a remote value; links and money still wait to be resolved."""
+    if not (rule.separator or (rule.is_many and isinstance(raw, (list, tuple)))) or rule.transform not in BY_ITEM:
+        return _combined(rule, [_one(rule, raw, context)])
+    results = [_one(rule, item, context) for item in items_of(raw, rule.separator)]
+    if results or not rule.is_many:
+        return _combined(rule, results) if results else None
+    return ()  # an empty list says that there is none
+
+
+def _one(rule: Rule, raw: Any, context: Context) -> Any:
+    try:
+        value = INBOUND[rule.transform](raw, context)
+        if rule.cast and value is not None and (isinstance(value, str) or rule.transform == "expression"):
+            # The argument is the formula's, or the constant itself.
+            value = CASTS[rule.cast](value, replace(context, argument=""))
+    except TransformProblem as problem:
+        raise _ItemProblem(problem, raw) from None
+    return value
+
+
+def _combined(rule: Rule, results: list[Any]) -> Any:
+    """Return one value for the Odoo field from what its items became."""
+    if isinstance(results[0], (Reference, Lookup)):
+        targets = tuple(one if isinstance(one, Reference) else (rule.comodel, one) for one in results)
+        return _Pending(targets, rule)
+    if rule.is_many and results[0] is not None:
+        return tuple(one for result in results for one in _ids(result))
+    return results[0] if len(results) == 1 else rule.separator.join(str(one) for one in results)
 
 
 def _remedy(rule: Rule, raw: Any, problem: TransformProblem) -> Remedy | None:
@@ -203,14 +241,41 @@ def resolve(draft: Draft, answers: dict[Any, Found]) -> None:
         for name, value in list(holder.items()):
             if not isinstance(value, _Pending):
                 continue
-            found = answers[value.target]
-            if found.res_id is None:
+            found = [answers[target] for target in value.targets]
+            missing = [answer for answer in found if answer.res_id is None]
+            for answer in missing:
+                remedy = answer.remedy and replace(answer.remedy, label=value.rule.label)
+                message = f"{value.rule.label}: {answer.problem}"
+                draft.problems.append(Problem(message, answer.code, remedy))
+            ids = tuple(answer.res_id for answer in found)
+            if missing:
                 holder[name] = None
-                remedy = found.remedy and replace(found.remedy, label=value.rule.label)
-                message = f"{value.rule.label}: {found.problem}"
-                draft.problems.append(Problem(message, found.code, remedy))
             else:
-                holder[name] = (found.res_id,) if value.rule.is_many else found.res_id
+                holder[name] = ids if value.rule.is_many else ids[0]
+
+
+def settle_money(
+    rules: Iterable[Rule],
+    values: dict[str, Any],
+    problems: list[Problem],
+    currencies: dict[str, Currency],
+    currency_of: Callable[[Rule], Currency | None],
+) -> None:
+    """Put exact amounts in place of stated ones; what does not fit becomes a problem.
+
+    :param values: of a record or of one of its lines.
+    :param currencies: those that Odoo has, by code.
+    :param currency_of: says which currency a rule's field is kept in.
+    """
+    for rule in rules:
+        given = values.get(rule.target)
+        if not isinstance(given, Money):
+            continue
+        try:
+            values[rule.target] = settle(given, currency_of(rule), currencies, rule.label)
+        except TransformProblem as problem:
+            values[rule.target] = None
+            problems.append(Problem(str(problem), problem.code))
 
 
 def to_error(

@@ -1,282 +1,257 @@
 """Field transforms: one pure, typed function per way a value crosses the border.
 
 Inbound functions take what the provider sent and return what Odoo stores, or a
-`Reference` or `Lookup` that the planner resolves for a whole batch at once.
+`Reference`, `Lookup` or `Money` that the planner resolves for a whole batch at once.
 Outbound functions take what Odoo stores and return what the provider expects.
-A value that cannot cross raises `TransformProblem`; it is never guessed.
+A value that cannot cross raises `TransformProblem`; it is never guessed. `TRANSFORMS`
+describes all of them: for people, for the checks of a mapping, and for the tests.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import date, datetime, timezone
+from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any
 from zoneinfo import ZoneInfo
 
-import pycountry
+from . import transforms_money as money_
+from . import transforms_text as text_
+from . import transforms_values as values_
+from .transform_types import (
+    Context,
+    Function,
+    Lookup,
+    Money,
+    Reference,
+    Transform,
+    TransformProblem,
+    as_text,
+)
 
-from . import paths
+__all__ = [
+    "BY_ITEM",
+    "CASTS",
+    "INBOUND",
+    "OUTBOUND",
+    "TRANSFORMS",
+    "Context",
+    "Lookup",
+    "Money",
+    "Reference",
+    "Transform",
+    "TransformProblem",
+    "named_paths",
+    "problem_of",
+]
 
-
-class TransformProblem(Exception):
-    """A value that cannot cross; the text is for the person who maps fields.
-
-    :param code: "mapping_missing" when a mapping row would solve it, else
-        "data_invalid".
-    """
-
-    def __init__(self, message: str, code: str = "data_invalid"):
-        super().__init__(message)
-        self.code = code
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """Another remote record, to be resolved through its binding."""
-
-    remote_object: str
-    external_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Lookup:
-    """An Odoo record found by the value of one of its own fields.
-
-    :param scope: further conditions `(field, "=", value)` that it must meet.
-    """
-
-    field: str
-    value: str
-    scope: tuple[tuple[str, str, str], ...] = ()
+# --- What arguments may be ---
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What a transform may know besides the value.
-
-    :param argument: the rule's argument; its meaning is the transform's.
-    :param value_map: remote value → Odoo value, for `value_map`.
-    :param label: the remote field as people call it, for messages.
-    :param document: the whole document, for a value that needs its neighbour.
-    """
-
-    argument: str = ""
-    value_map: dict[str, Any] | None = None
-    label: str = ""
-    document: Any = None
-
-
-Function = Callable[[Any, Context], Any]
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value).strip()
-
-
-def direct(value: Any, context: Context) -> Any:
-    """Return the value as it is, without the white space around a text."""
-    return value.strip() if isinstance(value, str) else value
-
-
-def number(value: Any, context: Context) -> Decimal | None:
-    """Return an exact `Decimal`; a JSON float counts by its shortest spelling."""
-    if value in (None, ""):
-        return None
+def _check_zone(argument: str) -> str:
     try:
-        result = Decimal(_text(value))
+        ZoneInfo(argument)
+    except (KeyError, ValueError, OSError):
+        return f"“{argument}” is not a time zone, e.g. Europe/Brussels"
+    return ""
+
+
+def _check_factor(argument: str) -> str:
+    try:
+        factor = Decimal(argument)
     except InvalidOperation:
-        raise TransformProblem(f"{context.label} is {value!r}, which is not a number") from None
-    if not result.is_finite():
-        raise TransformProblem(f"{context.label} is {value!r}, which is not a number")
-    return result
+        factor = Decimal(0)
+    return "" if factor.is_finite() and factor else f"“{argument}” is not a factor, e.g. 100"
 
 
-def integer(value: Any, context: Context) -> int | None:
-    """Return a whole number; refuses one with a fraction."""
-    result = number(value, context)
-    if result is None:
-        return None
-    if result != result.to_integral_value():
-        raise TransformProblem(f"{context.label} is {value!r}, which is not a whole number")
-    return int(result)
-
-
-def boolean(value: Any, context: Context) -> bool:
-    """Return true or false from JSON booleans and the usual spellings."""
-    if isinstance(value, bool) or value is None:
-        return bool(value)
-    text = _text(value).lower()
-    if text in ("true", "1", "yes", "y"):
-        return True
-    if text in ("false", "0", "no", "n", ""):
-        return False
-    raise TransformProblem(f"{context.label} is {value!r}, which is neither yes nor no")
-
-
-def moment(value: Any, context: Context) -> datetime | None:
-    """Return a naive UTC moment from ISO 8601, or from a Unix time.
-
-    Ten digits are seconds and thirteen are milliseconds. Offsets without a
-    colon (`+0000`) are understood.
-    """
-    if value in (None, ""):
-        return None
-    text = _text(value)
+def _check_format(argument: str) -> str:
+    sample = date(2026, 11, 22)
     try:
-        if text.lstrip("-").isdigit():
-            seconds = int(text) / (1000 if len(text.lstrip("-")) > 11 else 1)
-            return datetime.fromtimestamp(seconds, timezone.utc).replace(tzinfo=None, microsecond=0)
-        text = text.replace("Z", "+00:00")
-        if len(text) > 5 and text[-5] in "+-" and text[-4:].isdigit() and "T" in text:
-            text = f"{text[:-2]}:{text[-2:]}"
-        parsed = datetime.fromisoformat(text)
+        kept = datetime.strptime(sample.strftime(argument), argument).date() == sample
     except ValueError:
-        raise TransformProblem(f"{context.label} is {value!r}, which is not a date and time") from None
-    if parsed.tzinfo:
-        parsed = parsed.astimezone(timezone.utc).replace(tzinfo=None)
-    return parsed.replace(microsecond=0)
+        kept = False
+    return "" if kept else f"“{argument}” does not spell a day, e.g. %d.%m.%Y"
 
 
-def day(value: Any, context: Context) -> date | None:
-    """Return a calendar day; a moment counts in the time zone of the argument.
+# --- The catalogue ---
 
-    A plain `YYYY-MM-DD` has no time zone and stays the day it is.
-    """
-    if value in (None, ""):
-        return None
-    text = _text(value)
-    if len(text) == 10 and text[4] == text[7] == "-":
-        try:
-            return date.fromisoformat(text)
-        except ValueError:
-            raise TransformProblem(f"{context.label} is {value!r}, which is not a date") from None
-    parsed = moment(value, context)
-    zone = ZoneInfo(context.argument or "UTC")
-    return parsed.replace(tzinfo=timezone.utc).astimezone(zone).date()
+TEXTS = frozenset({"char", "text", "html", "selection"})
+NUMBERS = frozenset({"float", "monetary", "integer"})
+DAYS = frozenset({"date"})
+MOMENTS = frozenset({"datetime"})
+LINKS = frozenset({"many2one", "many2many", "one2many", "many2one_reference"})
 
+_CATALOGUE = (
+    Transform(
+        "direct", "As it is", "The value, without the white space around a text.", values_.direct, values_.out_direct,
+        reversible=True, example=(" Acme ", "", "Acme"),
+    ),
+    Transform(
+        "text", "Text, cleaned", "A text without needless white space and invisible characters.", text_.text, None,
+        TEXTS, argument=f"What to do, in this order: {', '.join(text_.OPERATIONS)}, first:80. Empty: collapse.",
+        check=text_.check_operations, example=("  ACME\u200b   nv ", "collapse lower", "acme nv"),
+    ),
+    Transform(
+        "number", "Number or amount", "An exact decimal number.", values_.number, values_.out_number,
+        NUMBERS | TEXTS, reversible=True, example=("19.990", "", Decimal("19.990")),
+    ),
+    Transform(
+        "integer", "Whole number", "A whole number; one with a fraction is refused.",
+        values_.integer, values_.out_number, NUMBERS | TEXTS, reversible=True, example=("3.0", "", 3),
+    ),
+    Transform(
+        "scale", "Number times a factor", "A number in another unit: a share of 1 as a percentage, say.",
+        values_.scale, values_.out_scale, NUMBERS, argument="The factor: 100 makes 12.5 of 0.125.", needs_argument=True,
+        reversible=True, check=_check_factor, example=("0.125", "100", Decimal("12.500")),
+    ),
+    Transform(
+        "money", "Amount with currency",
+        "An amount, refused if its currency is not the record's or if it has more decimals than the currency.",
+        money_.money, money_.out_money, NUMBERS - {"integer"},
+        argument="Path of the currency code in the same document, or =EUR.", needs_argument=True, reversible=True,
+        example=("19.99", "=EUR", Money(Decimal("19.99"), "EUR")),
+    ),
+    Transform(
+        "money_minor", "Amount in smallest units, with currency", "The same for amounts that count cents.",
+        money_.money_minor, money_.out_money_minor, NUMBERS - {"integer"},
+        argument="Path of the currency code in the same document, or =EUR.", needs_argument=True, reversible=True,
+        example=(1999, "=EUR", Money(Decimal(1999), "EUR", minor=True)),
+    ),
+    Transform(
+        "boolean", "Yes or no", "True or false, from the usual spellings.", values_.boolean, values_.boolean,
+        frozenset({"boolean"}), reversible=True, example=("yes", "", True),
+    ),
+    Transform(
+        "date", "Date", "A day; of a moment, the day in a time zone.", values_.day, values_.out_direct, DAYS,
+        argument="Time zone of moments, e.g. Europe/Brussels. Empty: UTC.", reversible=True, check=_check_zone,
+        example=("2026-12-31T23:30:00Z", "Europe/Brussels", date(2027, 1, 1)),
+    ),
+    Transform(
+        "date_text", "Date, written in another way", "A day that is spelled in its own way.",
+        values_.written_day, values_.out_written_day, DAYS, argument="How it is written, e.g. %d.%m.%Y.",
+        needs_argument=True, reversible=True, check=_check_format,
+        example=("31.12.2026", "%d.%m.%Y", date(2026, 12, 31)),
+    ),
+    Transform(
+        "datetime", "Date and time", "A moment, kept in UTC.", values_.moment, values_.out_moment, MOMENTS,
+        argument="Time zone of moments that do not say theirs, e.g. Europe/Brussels. Empty: UTC.",
+        reversible=True, check=_check_zone,
+        example=("2026-07-01 10:00:00", "Europe/Brussels", datetime(2026, 7, 1, 8)),
+    ),
+    Transform(
+        "phone", "Phone number", "A phone number in international form.", text_.phone, text_.out_phone, TEXTS,
+        argument="Country of numbers without a prefix: a path in the same document, or =BE.", reversible=True,
+        example=("02 290 34 90", "=BE", "+32 2 290 34 90"),
+    ),
+    Transform(
+        "email", "E-mail address", "One e-mail address, in lower case.", text_.email, values_.out_direct, TEXTS,
+        reversible=True, example=("Ann <Ann@Example.com>", "", "ann@example.com"),
+    ),
+    Transform(
+        "url", "Web address", "A web address with its scheme.", text_.url, values_.out_direct, TEXTS, reversible=True,
+        example=("Example.com/", "", "https://example.com"),
+    ),
+    Transform(
+        "rich_text", "Plain text into a rich text field", "Lines and special characters are shown as they are.",
+        text_.rich_text, text_.out_rich_text, frozenset({"html"}), reversible=True,
+        example=("a < b\nc", "", "<p>a &lt; b<br>c</p>"),
+    ),
+    Transform(
+        "constant", "Constant", "Always the same.", values_.constant, values_.constant, argument="The value.",
+        example=("whatever", "crm", "crm"),
+    ),
+    Transform(
+        "template", "Text from several fields",
+        "Fields in braces, {Path|else} for what stands in for an empty one; a part in square brackets goes when "
+        "one of its fields is empty.",
+        text_.template, text_.template, TEXTS, argument="e.g. {FirstName} {LastName}[ ({Title})]",
+        needs_argument=True, check=text_.check_template,
+    ),
+    Transform(
+        "expression", "Formula", "A formula over the value and other fields of the document.",
+        text_.expression, text_.out_expression,
+        argument='e.g. round(value * field("Rate") / 100, 2) if field("Rate") else value', needs_argument=True,
+        check=text_.check_expression, example=("8", "value * 2", Decimal(16)),
+    ),
+    Transform(
+        "value_map", "Value map", "The counterpart of the value in a table; a missing one is asked for.",
+        values_.value_map, values_.out_value_map, reversible=True,
+    ),
+    Transform(
+        "reference", "Linked remote record", "The Odoo record that is bound to another remote record.",
+        values_.reference, values_.out_direct, LINKS, argument="Its remote object, e.g. Account.", needs_argument=True,
+        reversible=True, example=("001", "Account", Reference("Account", "001")),
+    ),
+    Transform(
+        "lookup", "Odoo record found by a field", "The one Odoo record of which a field has this value.",
+        values_.lookup, values_.out_direct, LINKS, argument="The field that identifies it. Empty: its name.",
+        reversible=True, example=("EUR", "name", Lookup("name", "EUR")),
+    ),
+    Transform(
+        "country", "Country", "A country, by its ISO code or name; its code on the way out.",
+        values_.country, values_.out_direct, LINKS, reversible=True, example=("Belgium", "", Lookup("code", "BE")),
+    ),
+    Transform(
+        "state", "State within a country", "A state, by its code or name; its code on the way out.",
+        values_.state, values_.out_direct, LINKS, argument="Path of the country in the same document.",
+        needs_argument=True, reversible=True,
+    ),
+    Transform(
+        "join", "List as one text", "The items of a list, separated; the list again on the way out.",
+        text_.join, text_.split, TEXTS, argument="The separator. Empty: a semicolon.", reversible=True,
+        example=(["a", "b"], "; ", "a; b"),
+    ),
+    Transform(
+        "lines", "Lines", "A list of lines, each with rules of its own.", values_.direct, None,
+        frozenset({"one2many"}), argument="Path of a line's own id.",
+    ),
+)
 
-def constant(value: Any, context: Context) -> str:
-    """Return the argument, whatever the document says."""
-    return context.argument
+#: code → transform
+TRANSFORMS: dict[str, Transform] = {one.code: one for one in _CATALOGUE}
 
+#: code → inbound function
+INBOUND: dict[str, Function] = {one.code: one.inbound for one in _CATALOGUE if one.inbound and one.code != "lines"}
 
-def value_map(value: Any, context: Context) -> Any:
-    """Return the counterpart of a remote value; an unmapped one is a problem."""
-    if value in (None, ""):
-        return None
-    key = _text(value)
-    table = context.value_map or {}
-    if key not in table:
-        raise TransformProblem(
-            f"{context.label}: the value “{key}” has no counterpart yet", "mapping_missing"
-        )
-    return table[key]
+#: code → outbound function; the others are one-way
+OUTBOUND: dict[str, Function] = {one.code: one.outbound for one in _CATALOGUE if one.outbound}
 
-
-def reference(value: Any, context: Context) -> Reference | None:
-    """Return a `Reference` to the remote object named by the argument."""
-    return Reference(context.argument, _text(value)) if value not in (None, "") else None
-
-
-def lookup(value: Any, context: Context) -> Lookup | None:
-    """Return a `Lookup` by the Odoo field named by the argument."""
-    return Lookup(context.argument or "name", _text(value)) if value not in (None, "") else None
-
-
-def country(value: Any, context: Context) -> Lookup | None:
-    """Return a `Lookup` of a country by its ISO code, from a code or a name.
-
-    Names are those of ISO 3166 (English, short, official and common ones).
-    """
-    if value in (None, ""):
-        return None
-    return Lookup("code", _country_code(_text(value), context.label))
-
-
-def _country_code(text: str, label: str) -> str:
-    try:
-        return pycountry.countries.lookup(text).alpha_2
-    except LookupError:
-        raise TransformProblem(f"{label} is “{text}”, which is not a country") from None
-
-
-def state(value: Any, context: Context) -> Lookup | None:
-    """Return a `Lookup` of a state by its code or name within a country.
-
-    The argument is the path of the country in the same document: the same state
-    code exists in several countries. Up to three characters are a code.
-    """
-    if value in (None, ""):
-        return None
-    where = paths.get(context.document, context.argument)
-    if where in (None, "", paths.MISSING):
-        raise TransformProblem(f"{context.label} is {value!r}, but the country is empty")
-    text = _text(value)
-    scope = (("country_id.code", "=", _country_code(_text(where), context.label)),)
-    return Lookup("code" if len(text) <= 3 else "name", text, scope)
-
-
-def out_direct(value: Any, context: Context) -> Any:
-    """Return what JSON can carry: dates as ISO text, `Decimal` as number text."""
-    if isinstance(value, datetime):
-        return value.replace(tzinfo=timezone.utc).isoformat().replace("+00:00", "Z")
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    return value
-
-
-def out_number(value: Any, context: Context) -> str:
-    """Return a number as plain decimal text; a connector gives it the provider's type.
-
-    Floats are not exact, and JSON has no decimals. Money arrives here rounded to
-    its currency.
-    """
-    return format(number(value or 0, context), "f")
-
-
-def out_value_map(value: Any, context: Context) -> Any:
-    """Return the remote value whose counterpart is `value`."""
-    if value in (None, "", False):
-        return None
-    for remote, local in (context.value_map or {}).items():
-        if _text(local) == _text(value):
-            return remote
-    raise TransformProblem(
-        f"{context.label}: the value “{value}” has no counterpart yet", "mapping_missing"
-    )
-
-
-#: transform → inbound function
-INBOUND: dict[str, Function] = {
-    "direct": direct,
-    "number": number,
-    "integer": integer,
-    "boolean": boolean,
-    "datetime": moment,
-    "date": day,
-    "constant": constant,
-    "value_map": value_map,
-    "reference": reference,
-    "lookup": lookup,
-    "country": country,
-    "state": state,
+#: kind of a field → how a text, or the result of a formula, becomes what it holds
+CASTS: dict[str, Function] = {
+    "boolean": values_.boolean,
+    "integer": values_.integer,
+    "number": values_.number,
+    "date": values_.day,
+    "datetime": values_.moment,
+    "text": lambda value, context: as_text(value),
 }
 
-#: transform → outbound function; the others are one-way
-OUTBOUND: dict[str, Function] = {
-    "direct": out_direct,
-    "number": out_number,
-    "integer": out_number,
-    "boolean": boolean,
-    "datetime": out_direct,
-    "date": out_direct,
-    "constant": constant,
-    "value_map": out_value_map,
-    "reference": out_direct,
-}
+#: transforms whose items are taken one by one when the value is a list
+BY_ITEM = frozenset({"value_map", "reference", "lookup", "country", "state"})
+
+
+def named_paths(code: str, argument: str) -> tuple[str, ...]:
+    """Return the paths that the argument of a rule reads, beside its own.
+
+    For pickers, for the schema watch, and for what must be fetched.
+    """
+    if code == "template":
+        return tuple(dict.fromkeys(text_.placeholders(argument)))
+    if code == "expression":
+        return text_.read(argument).fields
+    if code in ("money", "money_minor", "phone", "state") and argument and not argument.startswith("="):
+        return (argument,)
+    return ()
+
+
+def problem_of(code: str, argument: str, direction: str) -> str:
+    """Return what is wrong with a rule's transform and argument, or an empty text.
+
+    :param direction: inbound, outbound or both.
+    """
+    transform = TRANSFORMS[code]
+    if direction == "both" and not transform.reversible:
+        return f"“{transform.label}” works in one direction only: make a rule for each direction"
+    if direction == "outbound" and transform.outbound is None:
+        return f"“{transform.label}” works into Odoo only"
+    if not argument:
+        return f"“{transform.label}” needs an argument. {transform.argument}" if transform.needs_argument else ""
+    return transform.check(argument) if transform.check else ""

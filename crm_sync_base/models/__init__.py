@@ -92,12 +92,14 @@ from . import sync_handler_inbound
 from . import sync_handler_inbound_plan
 from . import sync_handler_inbound_resolve
 from . import sync_handler_inbound_lines
+from . import sync_handler_inbound_money
 from . import sync_handler_inbound_apply
 from . import sync_handler_inbound_rules
 from . import sync_handler_stored
 from . import sync_handler_inbound_run
 from . import sync_handler_inbound_decided
 from . import sync_handler_outbound
+from . import sync_handler_outbound_render
 from . import sync_outbox
 from . import sync_record_mixin
 from . import sync_trace

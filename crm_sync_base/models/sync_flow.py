@@ -477,7 +477,7 @@ class SyncFlow(models.Model):
 
     @api.model
     def _mapped_paths(self, connection, remote_object):
-        """Return the remote paths that the active mappings of an object read.
+        """Return the remote paths that the active mappings of an object read, arguments included.
 
         Whoever looks at a draft (`sync_mapping_id` or `sync_read_paths` in the context)
         needs its paths, too.
@@ -486,6 +486,4 @@ class SyncFlow(models.Model):
         draft = self.env["sync.mapping"].sudo().browse(self.env.context.get("sync_mapping_id") or ())
         if draft.flow_id.connection_id == connection and draft.flow_id.remote_object == remote_object:
             mappings |= draft
-        rules = mappings.rule_ids.filtered(lambda rule: rule.direction != "outbound")
-        paths = {rule.remote_path for rule in rules if rule.remote_path}
-        return paths.union(self.env.context.get("sync_read_paths", ()))
+        return mappings.rule_ids._remote_paths().union(self.env.context.get("sync_read_paths", ()))

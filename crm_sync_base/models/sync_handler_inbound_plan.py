@@ -54,6 +54,7 @@ class SyncHandlerInboundPlan(models.AbstractModel):
         units = [unit for unit in units if unit.is_open]
         self._resolve(env, flow, units, registry, depth)
         self._match(env, flow, units)
+        self._settle_money(env, flow, units)
         self._load_lines(flow, units)
         self._situate(env, flow, units)
         self._check(env, flow, units)

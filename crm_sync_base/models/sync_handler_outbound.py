@@ -10,8 +10,6 @@ from ..lib.declarations import Write, WriteResult
 from ..lib.errors import NotReady, Recovery, SyncError, Transient
 from ..lib.fingerprint import fingerprint
 from ..lib.outcome import Outcome
-from ..lib.planner import Problem, to_error
-from ..lib.transforms import OUTBOUND, Context, TransformProblem
 
 
 class SyncHandlerOutbound(models.AbstractModel):
@@ -215,56 +213,6 @@ class SyncHandlerOutbound(models.AbstractModel):
         database = self.env["sync.connection"]._database_uuid() or ""
         match = re.fullmatch(rf"q2c-{re.escape(database[:8])}-(\d+)(-[0-9a-f]+)?", key or "")
         return jobs.browse(int(match[1])).exists() if match and len(match[1]) < 10 else jobs
-
-    def _render(self, flow, record):
-        """Return `{remote path: value}` of a record.
-
-        :raises SyncError: naming every value that cannot be rendered.
-        """
-        values, problems = {}, []
-        for rule in flow._planning_mapping()._outbound_rules():
-            try:
-                values[rule.remote_path] = self._render_rule(flow, record, rule)
-            except TransformProblem as problem:
-                problems.append(Problem(str(problem), problem.code))
-        if problems:
-            raise to_error(problems, record.display_name)
-        return values
-
-    def _render_rule(self, flow, record, rule):
-        *parents, name = rule.field_name.split(".")
-        holder = record
-        for parent in parents:
-            holder = holder[:1][parent]
-        value = holder[:1][name]
-        if isinstance(value, models.BaseModel):
-            value = self._render_relation(flow, value, rule)
-        elif value is False and holder._fields[name].type != "boolean":
-            value = None
-        table = rule.value_map_id._counterparts() if rule.value_map_id else None
-        context = Context(rule.argument or "", table, rule._label())
-        if rule.required and value in (None, ""):
-            raise TransformProblem(_("%s is empty", rule._label()))
-        return OUTBOUND[rule.transform](value, context)
-
-    def _render_relation(self, flow, records, rule):
-        """Return the remote id of a linked record, or its name, or mapped id."""
-        if not records:
-            return None
-        if rule.transform == "reference":
-            bindings = self.env["sync.binding"]._for_records(
-                flow.connection_id, rule.argument, records[:1]
-            )
-            binding = bindings.get(records[:1].id)
-            if not binding:
-                raise TransformProblem(
-                    _("%(field)s: %(record)s is not known at the provider yet",
-                      field=rule._label(), record=records[:1].display_name)
-                )
-            return binding.external_id
-        if rule.transform == "value_map":
-            return records[:1].id
-        return ", ".join(records.mapped("display_name"))
 
     def _write(self, job, intent):
         values = {}

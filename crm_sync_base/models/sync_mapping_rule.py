@@ -5,25 +5,14 @@ from odoo.exceptions import ValidationError
 from odoo.fields import Domain
 
 from ..lib.planner import Rule
+from ..lib.transforms import TRANSFORMS, named_paths, problem_of
 
-TRANSFORMS = [
-    ("direct", "As it is"),
-    ("number", "Number or amount"),
-    ("integer", "Whole number"),
-    ("boolean", "Yes or no"),
-    ("date", "Date"),
-    ("datetime", "Date and time"),
-    ("constant", "Constant"),
-    ("value_map", "Value map"),
-    ("reference", "Linked remote record"),
-    ("lookup", "Odoo record found by a field"),
-    ("country", "Country"),
-    ("state", "State within a country"),
-    ("lines", "Lines"),
-]
-
-#: how the text of a constant or value map becomes what a field of a type holds
+#: type of a field → how a constant, mapped text or result of a formula becomes what it holds
 CASTS = {
+    "char": "text",
+    "text": "text",
+    "html": "text",
+    "selection": "text",
     "boolean": "boolean",
     "integer": "integer",
     "float": "number",
@@ -31,6 +20,9 @@ CASTS = {
     "date": "date",
     "datetime": "datetime",
 }
+
+#: transforms whose result does not know what kind of field it is for
+CAST = ("constant", "value_map", "expression")
 
 
 class SyncMappingRule(models.Model):
@@ -53,10 +45,23 @@ class SyncMappingRule(models.Model):
         default="inbound",
         required=True,
     )
-    transform = fields.Selection(TRANSFORMS, default="direct", required=True)
+    transform = fields.Selection(
+        [(transform.code, transform.label) for transform in TRANSFORMS.values()],
+        default="direct",
+        required=True,
+    )
+    transform_help = fields.Char(string="What It Does", compute="_compute_transform_help")
+    argument_help = fields.Char(compute="_compute_transform_help")
+    is_one_way = fields.Boolean(compute="_compute_transform_help")
     argument = fields.Char(
-        help="Constant: the value. Linked record: its remote object. Odoo record: the field "
-        "that identifies it. Date: the time zone. Lines: path of a line's own id."
+        help="Its meaning depends on the transform: the value of a constant, the remote object of a "
+        "linked record, the field that identifies an Odoo record, a time zone, a formula, the path of "
+        "a line's own id."
+    )
+    separator = fields.Char(
+        string="List Separated By",
+        help="The remote value is a list in one text, e.g. separated by a semicolon. Each item is "
+        "mapped or looked up by itself.",
     )
     child_object = fields.Char(help="Lines: the remote object of a line.")
     value_map_id = fields.Many2one("sync.value.map", ondelete="restrict")
@@ -150,11 +155,23 @@ class SyncMappingRule(models.Model):
         """Return the domain of the records on which the field is protected; empty: all."""
         return list(literal_eval(self.protected_domain or "[]"))
 
-    @api.constrains("transform", "value_map_id", "child_ids")
+    @api.depends("transform")
+    def _compute_transform_help(self):
+        for rule in self:
+            transform = TRANSFORMS.get(rule.transform)
+            rule.transform_help = transform and transform.help
+            rule.argument_help = transform and transform.argument
+            rule.is_one_way = bool(transform) and not transform.reversible
+
+    @api.constrains("transform", "value_map_id", "child_ids", "argument", "direction")
     def _check_transform(self):
         for rule in self:
             if rule.transform == "value_map" and not rule.value_map_id:
                 raise ValidationError(_("%s needs a value map.", rule._label()))
+            if problem := problem_of(rule.transform, rule.argument or "", rule.direction):
+                raise ValidationError(
+                    _("%(rule)s: %(problem)s", rule=rule._label(), problem=problem)
+                )
 
     @api.model_create_multi
     def create(self, vals_list):
@@ -209,6 +226,14 @@ class SyncMappingRule(models.Model):
         """Return how people call the remote field."""
         return self.name or self.remote_path or self.field_name
 
+    def _remote_paths(self):
+        """Return the remote paths that these rules read, those of their arguments included."""
+        found = set()
+        for rule in self.filtered(lambda rule: rule.direction != "outbound"):
+            found.update(filter(None, [rule.remote_path]))
+            found.update(named_paths(rule.transform, rule.argument or ""))
+        return found
+
     def _target_model(self):
         """Return the empty recordset that the Odoo field belongs to."""
         model = self.env[self.mapping_id.flow_id.model]
@@ -232,7 +257,8 @@ class SyncMappingRule(models.Model):
             required=self.required,
             policy=self.policy,
             is_key=self.is_key,
-            cast=CASTS.get(field.type, "") if self.transform in ("constant", "value_map") else "",
+            cast=CASTS.get(field.type, "") if self.transform in CAST else "",
+            separator=self.separator or "",
             comodel=field.comodel_name or "",
             is_many=field.type in ("many2many", "one2many") and not lines,
             children=tuple(child._compile() for child in self.child_ids),

@@ -4,6 +4,7 @@ from . import test_lib_values
 from . import test_lib_coalescer
 from . import test_lib_saga
 from . import test_lib_lifecycle
+from . import test_lib_expression
 from . import test_lib_correlation
 from . import test_exception_desk
 from . import test_exception_race
@@ -55,3 +56,4 @@ from . import test_schema_watch
 from . import test_phase
 from . import test_lib_package
 from . import test_proposal
+from . import test_transforms
