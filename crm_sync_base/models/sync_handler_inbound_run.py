@@ -1,9 +1,20 @@
+from typing import Any, NamedTuple
+
 from odoo import _, models
 
 from ..lib import plan
 from ..lib.outcome import Outcome
 from ..lib.scope import matches, parse_scope
 from .sync_run_pass import PASSES
+
+TERMS = "sync_terms"  # their place in what a transaction remembers
+
+
+class Terms(NamedTuple):
+    """What a job's records must know of it."""
+
+    dry: bool  #: they are only planned
+    scope: tuple[Any, ...]  #: the condition of the run
 
 
 class SyncHandlerInboundRun(models.AbstractModel):
@@ -18,10 +29,25 @@ class SyncHandlerInboundRun(models.AbstractModel):
 
     def _is_dry(self, unit):
         """Whether a unit is only planned: by its run, or because its flow only plans."""
-        job = unit.job
-        if job.kind == "page" and job.run_id.dry_run:
-            return True
-        return job.flow_id.mode == "dry_run" and not self._carries_out(job)
+        return self._terms(unit.job).dry
+
+    def _terms(self, job):
+        """Return the terms of a job; a page's many records ask for them again and again.
+
+        They are those of this attempt: a lane's cursor outlives it.
+        """
+        cache = self.env.cr.cache
+        key = (TERMS, job.id, job.attempts)
+        if key not in cache:
+            cache[key] = self._read_terms(job)
+        return cache[key]
+
+    def _read_terms(self, job):
+        scope = job.kind == "page" and job.payload.get("scope")
+        dry = (job.kind == "page" and job.run_id.dry_run) or (
+            job.flow_id.mode == "dry_run" and not self._carries_out(job)
+        )
+        return Terms(dry, parse_scope(scope) if scope else ())
 
     def _carries_out(self, job):
         """Whether a job carries an approved plan out, and must not do anything else.
@@ -36,8 +62,8 @@ class SyncHandlerInboundRun(models.AbstractModel):
     def _screen(self, flow, unit, conditions, as_prerequisite):
         """Besides: set aside what does not meet the condition of the run."""
         super()._screen(flow, unit, conditions, as_prerequisite)
-        scope = not as_prerequisite and unit.job.kind == "page" and unit.job.payload.get("scope")
-        if scope and unit.is_open and not matches(parse_scope(scope), unit.document.data):
+        scope = not as_prerequisite and self._terms(unit.job).scope
+        if scope and unit.is_open and not matches(scope, unit.document.data):
             unit.summary = _("Does not meet the condition of the run; nothing to do")
 
     # === Dry runs ===#

@@ -175,8 +175,7 @@ class SyncJobQueue(models.Model):
         self.env.flush_all()
         now = clock.now()
         terms = self._claim_terms(lane, now)
-        self.env.cr.execute(self._SQL_MOST_URGENT, terms, log_exceptions=False)
-        head = self.env.cr.fetchone()
+        head = self._most_urgent(terms)
         if not head:
             return self.browse()
         flow_id, kind, suspect, batch_size = head
@@ -204,6 +203,28 @@ class SyncJobQueue(models.Model):
             jobs.invalidate_recordset()
         return jobs
 
+    def _most_urgent(self, terms):
+        """Return flow, kind, whether it is a suspect, and batch size of what runs next.
+
+        One suspect at a time, of all lanes: a worker that dies takes with it what its
+        other lanes were doing, and who was only there must not be parked for it.
+        """
+        self.env.cr.execute(self._SQL_MOST_URGENT, terms, log_exceptions=False)
+        head = self.env.cr.fetchone()
+        if not head or not head[2] or self._may_run_suspect():
+            return head
+        self.env.cr.execute(self._SQL_MOST_URGENT, {**terms, "suspects": False}, log_exceptions=False)
+        return self.env.cr.fetchone()
+
+    def _may_run_suspect(self):
+        """Return whether no suspect runs, and none is being claimed by another lane."""
+        self.env.cr.execute("SELECT pg_try_advisory_xact_lock(hashtext('sync_job suspects'))")
+        if not self.env.cr.fetchone()[0]:
+            return False
+        # After the lock: what the lane before claimed is committed, and seen.
+        self.env.cr.execute("SELECT 1 FROM sync_job WHERE state = 'running' AND crashes > 0 LIMIT 1")
+        return not self.env.cr.fetchone()
+
     def _claim_terms(self, lane, now):
         """Return what the statements of a claim must know."""
         return {
@@ -211,6 +232,7 @@ class SyncJobQueue(models.Model):
             "kinds": [kind for kind, _label in self._fields["kind"].selection],
             "less": URGENT if lane.express else 2**31 - 1,
             "blocked": self._blocked_rows(),
+            "suspects": True,
         }
 
     def _claim_size(self, flow_id, kind, batch_size):
@@ -251,6 +273,7 @@ class SyncJobQueue(models.Model):
     """
     _RUNNABLE = f"""
                j.state = 'pending' AND j.eta <= %(now)s AND j.priority < %(less)s
+           AND (%(suspects)s OR j.crashes = 0)
            AND NOT COALESCE((SELECT bool_or(r.state = 'running') FROM ({_OPEN_JOBS}) r), FALSE)
            AND (j.depends_on_id IS NULL OR NOT EXISTS (
                 SELECT 1 FROM (SELECT state FROM sync_job n WHERE n.id = j.depends_on_id OFFSET 0) d

@@ -161,6 +161,18 @@ class TestEngineQueue(SyncCase):
         self.assertEqual(set(jobs.mapped("state")), {"pending"})
         self.assertEqual(len(self.claim()), 1, "one of them may have killed the worker")
 
+    def test_one_suspect_at_a_time_of_all_lanes_and_others_meanwhile(self):
+        # Who only ran beside the one that kills its worker would be parked with it.
+        self.enqueue(*[self.spec(f"a{n}") for n in range(3)])
+        self.crash()
+        suspect = self.claim()
+        self.assertEqual(suspect.crashes, 1)
+        self.assertFalse(self.claim(), "another suspect ran beside it")
+        fresh = self.enqueue(self.spec("fresh"))
+        self.assertEqual(self.claim(), fresh)
+        suspect.state = "done"
+        self.assertEqual(self.claim().crashes, 1)
+
     def test_a_job_that_keeps_killing_its_worker_is_parked(self):
         job = self.enqueue(self.spec("poison"))
         for _crash in range(3):

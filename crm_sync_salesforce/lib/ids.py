@@ -9,6 +9,7 @@ brought to 18 before it is stored or compared.
 
 from __future__ import annotations
 
+import functools
 import re
 
 _SUFFIX = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
@@ -50,6 +51,7 @@ def to18(value: str) -> str:
     return _repaired(text)
 
 
+@functools.lru_cache(maxsize=10_000)  # each record's id comes here several times in a batch
 def _repaired(text: str) -> str:
     characters = []
     for block, mark in enumerate(text[15:].upper()):
