@@ -32,6 +32,7 @@
         "wizards/sync_run_wizard_views.xml",
         "wizards/sync_saga_handle_wizard_views.xml",
         "views/sync_schema_views.xml",
+        "wizards/sync_change_export_wizard_views.xml",
         "views/sync_hold_views.xml",
         "views/sync_exception_views.xml",
         "views/sync_exception_sla_views.xml",

@@ -178,6 +178,17 @@ class SyncChange(models.Model):
                 )
         return readable
 
+    # === Actions ===#
+
+    def action_open_export(self):
+        """Ask how the selected changes are to be exported."""
+        return self.env["sync.change.export.wizard"]._action_for_selection()
+
+    @api.model
+    def action_verify(self):
+        """Verify that all applied changes are as they were recorded."""
+        return self.env["sync.seal.check"].action_verify()
+
     # === Engine ===#
 
     @api.model

@@ -36,6 +36,8 @@ from . import test_lib_rollup
 from . import test_metric
 from . import test_monitoring
 from . import test_retention
+from . import test_lib_sheet
+from . import test_change_export
 from . import test_settings
 from . import test_console
 from . import test_event_view

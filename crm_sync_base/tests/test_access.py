@@ -11,7 +11,7 @@ LEDGERS = {
     "menu_sync_ledger", "menu_sync_event", "menu_sync_job", "menu_sync_change", "menu_sync_run", "menu_sync_binding",
     "menu_sync_saga", "menu_sync_reporting", "menu_sync_metric",
 }
-AUDIT = {"menu_sync_governance", "menu_sync_audit_root", "menu_sync_audit"}
+AUDIT = {"menu_sync_governance", "menu_sync_audit_root", "menu_sync_audit", "menu_sync_change_export"}
 VERIFY = {"menu_sync_seal", "menu_sync_seal_check"}
 JOBS = {"menu_sync_jobs", "menu_sync_console", "menu_sync_job_edit"}
 WORK = DESK | LEDGERS | JOBS | AUDIT | GOVERNANCE | {

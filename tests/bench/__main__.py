@@ -12,6 +12,7 @@ from cli import database
 from cli.console import Failure, show_failure
 
 from . import (
+    audit_verify,
     harness,
     inbound_customers,
     inbound_scale,
@@ -29,6 +30,7 @@ BENCHES: dict[str, type[harness.Bench]] = {
         inbound_customers.InboundCustomers, inbound_scale.InboundScale, inbound_unchanged.InboundUnchanged,
         queue_noop.QueueNoop, webhook_accept.WebhookAccept, webhook_latency.WebhookLatency,
         priority_under_backfill.PriorityUnderBackfill, outbound_customers.OutboundCustomers,
+        audit_verify.AuditVerify,
     )
 }
 

@@ -14,7 +14,7 @@ LEDGERS = {
     "menu_sync_event", "menu_sync_job", "menu_sync_change", "menu_sync_run", "menu_sync_binding", "menu_sync_saga",
 }
 JOBS = {"menu_sync_console", "menu_sync_job_edit"}
-WORK = BASICS | LEDGERS | JOBS | {"menu_sync_audit"} | {
+WORK = BASICS | LEDGERS | JOBS | {"menu_sync_audit", "menu_sync_change_export"} | {
     "menu_sync_flow", "menu_sync_connection", "menu_sync_endpoint", "menu_sync_value_map", "menu_sync_hold",
     "menu_sync_metric",
 }
