@@ -103,9 +103,9 @@ def _text(moment: datetime | None) -> str:
     return moment.isoformat(timespec="microseconds") if moment else ""
 
 
-def digest(text: str) -> bytes:
+def digest(text: str, _sha256=hashlib.sha256) -> bytes:
     """Return the digest of a change, given its canonical text."""
-    return hashlib.sha256(text.encode()).digest()
+    return _sha256(text.encode()).digest()
 
 
 def root(digests: bytes) -> str:
@@ -118,7 +118,7 @@ def pack(ids: Iterable[int], found: Mapping[int, bytes]) -> bytes:
 
     :param found: `{id: digest}` of those that are there.
     """
-    return b"".join(found.get(one, MISSING) for one in ids)
+    return b"".join([found.get(one, MISSING) for one in ids])
 
 
 # --- Proof ---
@@ -147,22 +147,40 @@ def note(ids: str, moment: datetime) -> str:
 # --- Verification ---
 
 
-def check_rows(seal: Seal, digests: bytes, found: Mapping[int, bytes], purgeable: bool) -> Iterator[Finding]:
-    """Yield what is wrong with the changes of a seal.
+class Rows(NamedTuple):
+    """What became of the changes of a seal.
+
+    :param present: how many are there, as they were or not.
+    :param removed: how many retention has removed.
+    """
+
+    present: int
+    removed: int
+    findings: list[Finding]
+
+
+def check_rows(seal: Seal, digests: bytes, found: Mapping[int, bytes] | None, purgeable: bool) -> Rows:
+    """Compare the changes of a seal with the digests that it keeps.
 
     :param digests: as the seal keeps them.
-    :param found: `{id: digest}` of the changes as they are now.
+    :param found: `{id: digest}` of the changes as they are now; None when they cannot be
+        computed, because a sealed column is gone.
     :param purgeable: whether retention may have removed them, all of them.
     """
+    if found is None:
+        return Rows(0, 0, [Finding(UNREADABLE, seal.number)])
     ids = list(spans.ids(spans.load(seal.ids)))
-    if len(digests) != SIZE * len(ids) or root(digests) != seal.root:
-        yield Finding(SEAL_ALTERED, seal.number)
-        return
-    if purgeable and not any(one in found for one in ids):
-        return
+    packed = pack(ids, found)
+    sound = root(digests) == seal.root
+    if sound and packed == digests and MISSING not in digests:
+        return Rows(len(ids), 0, [])
+    present = sum(one in found for one in ids)
+    if not sound or len(digests) != SIZE * len(ids):
+        return Rows(present, 0, [Finding(SEAL_ALTERED, seal.number)])
+    if purgeable and not present:
+        return Rows(0, len(ids), [])
     # What was gone from the beginning is equal, too, and has to be told.
-    if pack(ids, found) != digests or MISSING in digests:
-        yield from _compare(seal, ids, digests, found)
+    return Rows(present, 0, list(_compare(seal, ids, digests, found)))
 
 
 def _compare(seal: Seal, ids: list[int], digests: bytes, found: Mapping[int, bytes]) -> Iterator[Finding]:

@@ -135,15 +135,16 @@ class SyncSeal(models.Model):
         if not notes:
             return 0
         columns = self.env["sync.change"]._sealed_columns()
-        found, moments = self.env["sync.change"]._digests(covered, columns)
+        found = self.env["sync.change"]._digests(covered, columns)
+        first_at, last_at = self.env["sync.change"]._period(covered)
         digests = chain.pack(spans.ids(covered), found)
         self._append(
             kind=chain.ROWS,
             ids=spans.dump(covered),
             columns=",".join(columns),
             digests=digests,
-            first_at=min(moments.values(), default=None),
-            last_at=max(moments.values(), default=None),
+            first_at=first_at,
+            last_at=last_at,
             unvouched=unvouched,
         )
         self.env.cr.execute("DELETE FROM sync_seal_note WHERE id = ANY(%s)", [notes])

@@ -219,15 +219,11 @@ class SyncSealCheck(models.Model):
             findings += chain.check_proof(seal, hash_, key, proof, keys, keyed)
             if known.get(seal.number, hash_) != hash_:
                 findings.append(Finding(chain.SEAL_ALTERED, seal.number))
-            digests_now = found.get(seal.columns)
-            if digests_now is None:
-                findings.append(Finding(chain.UNREADABLE, seal.number))
-            else:
-                present = sum(1 for one in spans.ids(spans.load(seal.ids)) if one in digests_now)
-                purgeable = bool(purged_before and seal.last_at and seal.last_at < purged_before)
-                findings += chain.check_rows(seal, digests, digests_now, purgeable)
-                verified += present
-                removed += seal.count if purgeable and not present else 0
+            purgeable = bool(purged_before and seal.last_at and seal.last_at < purged_before)
+            rows_found = chain.check_rows(seal, digests, found.get(seal.columns), purgeable)
+            findings += rows_found.findings
+            verified += rows_found.present
+            removed += rows_found.removed
             number, previous, keyed = seal.number, hash_, keyed or bool(key)
         self._store(findings)
         self.write(
@@ -252,7 +248,7 @@ class SyncSealCheck(models.Model):
             if not covered:
                 found[columns] = {}
             elif not Change._missing_columns(names):
-                found[columns] = Change._digests(spans.merged(covered), names)[0]
+                found[columns] = Change._digests(spans.merged(covered), names)
         return found
 
     def _known_heads(self):

@@ -41,10 +41,16 @@ class TestRows(TestCase):
     def check(self, texts, purgeable=False, **lies):
         seal, digests = sealed(1, chain.GENESIS, self.texts)
         found = {one: chain.digest(text) for one, text in texts.items()}
-        return list(chain.check_rows(replace(seal, **lies), digests, found, purgeable))
+        self.rows = chain.check_rows(replace(seal, **lies), digests, found, purgeable)
+        return self.rows.findings
 
     def test_nothing_was_touched(self):
         self.assertEqual(self.check(self.texts), [])
+        self.assertEqual((self.rows.present, self.rows.removed), (4, 0))
+
+    def test_a_column_that_was_lost_is_said(self):
+        seal, digests = sealed(1, chain.GENESIS, self.texts)
+        self.assertEqual(chain.check_rows(seal, digests, None, False).findings, [Finding(chain.UNREADABLE, 1)])
 
     def test_an_altered_change_is_named(self):
         self.assertEqual(self.check({**self.texts, 3: "Three"}), [Finding(chain.ALTERED, 1, 3)])
@@ -65,6 +71,7 @@ class TestRows(TestCase):
 
     def test_retention_takes_all_of_a_seal_or_nothing(self):
         self.assertEqual(self.check({}, purgeable=True), [])
+        self.assertEqual((self.rows.present, self.rows.removed), (0, 4))
         self.assertEqual(len(self.check({}, purgeable=False)), 4)
         self.assertEqual(len(self.check({1: "one"}, purgeable=True)), 3)
 
@@ -72,9 +79,9 @@ class TestRows(TestCase):
         found = {1: chain.digest("one")}
         digests = chain.pack([1, 2], found)
         seal = replace(sealed(1, chain.GENESIS, {1: "", 2: ""})[0], root=chain.root(digests))
-        self.assertEqual(list(chain.check_rows(seal, digests, found, False)), [Finding(chain.VANISHED, 1, 2)])
+        self.assertEqual(chain.check_rows(seal, digests, found, False).findings, [Finding(chain.VANISHED, 1, 2)])
         found[2] = chain.digest("put back")
-        self.assertEqual(list(chain.check_rows(seal, digests, found, False)), [Finding(chain.INSERTED, 1, 2)])
+        self.assertEqual(chain.check_rows(seal, digests, found, False).findings, [Finding(chain.INSERTED, 1, 2)])
 
 
 class TestLinks(TestCase):
