@@ -8,7 +8,7 @@
     "license": "LGPL-3",
     "depends": ["base", "mail"],
     "external_dependencies": {
-        "python": ["cryptography", "phonenumbers", "prometheus-client", "pycountry", "xlsxwriter"],
+        "python": ["cryptography", "phonenumbers", "prometheus-client", "pycountry", "rapidfuzz", "xlsxwriter"],
     },
     "data": [
         "security/sync_groups.xml",
@@ -16,6 +16,7 @@
         "security/sync_rules.xml",
         "security/sync_saga_rules.xml",
         "security/sync_proposal_rules.xml",
+        "security/sync_match_rules.xml",
         "data/ir_cron.xml",
         "data/sync_schema_data.xml",
         "data/sync_exception_data.xml",
@@ -57,6 +58,7 @@
         "views/sync_run_views.xml",
         "views/sync_run_flow_views.xml",
         "views/sync_saga_views.xml",
+        "views/sync_match_views.xml",
         "views/sync_binding_views.xml",
         "views/sync_lane_views.xml",
         "views/sync_metric_views.xml",

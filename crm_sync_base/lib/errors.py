@@ -136,6 +136,13 @@ class Conflict(SyncError):
     recovery = Recovery.PERSON
 
 
+class Ambiguous(SyncError):
+    """It could be a record that is there already; a person says which one."""
+
+    code = "ambiguous"
+    recovery = Recovery.PERSON
+
+
 class RemoteGone(SyncError):
     """The remote record no longer exists (deleted, merged, archived)."""
 
@@ -200,6 +207,7 @@ ERROR_CLASSES: dict[str, type[SyncError]] = {
         NotReady,
         AmountMismatch,
         Conflict,
+        Ambiguous,
         RemoteGone,
         PolicyBlocked,
         SchemaChanged,

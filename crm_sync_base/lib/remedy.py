@@ -11,8 +11,9 @@ IDENTIFY = "identify"  #: no Odoo record has this value in its identifying field
 CHOOSE = "choose"  #: several Odoo records have it: one of them must change
 OPEN = "open"  #: one Odoo record must be corrected
 CREATE = "create"  #: a record with these values must exist
+MATCH = "match"  #: a person must say which Odoo record it is; `res_id` is the flow
 
-KINDS = (MAP, MAP_OUT, IDENTIFY, CHOOSE, OPEN, CREATE)
+KINDS = (MAP, MAP_OUT, IDENTIFY, CHOOSE, OPEN, CREATE, MATCH)
 
 
 @dataclass(frozen=True, slots=True)

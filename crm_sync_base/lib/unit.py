@@ -19,9 +19,11 @@ class Unit:
         "fingerprint",
         "flow",
         "granted",
+        "identities",
         "job",
         "label",
         "line_bindings",
+        "match",
         "needs",
         "operation",
         "record",
@@ -56,6 +58,8 @@ class Unit:
         self.error = None
         self.summary = ""
         self.verdict = ""  # of its line in a run, where that does not follow from the rest
+        self.match = None  # a `lib.matching.Verdict`, once it was looked for among the records
+        self.identities = ()  # what makes it unmistakable, see `lib.matching.identities`
 
     @property
     def key(self):

@@ -15,6 +15,14 @@ from . import sync_phase
 from . import sync_phase_item
 from . import sync_flow_phase
 from . import sync_flow_template
+from . import sync_flow_match
+from . import sync_match_base
+from . import sync_match_index
+from . import sync_match_step
+from . import sync_match_guard
+from . import sync_match
+from . import sync_match_candidate
+from . import sync_match_decision
 from . import sync_value_map
 from . import sync_value_map_line
 from . import sync_mapping
@@ -98,6 +106,8 @@ from . import sync_handler_inbound_rules
 from . import sync_handler_stored
 from . import sync_handler_inbound_run
 from . import sync_handler_inbound_decided
+from . import sync_handler_inbound_match
+from . import sync_handler_inbound_hierarchy
 from . import sync_handler_outbound
 from . import sync_handler_outbound_render
 from . import sync_outbox
@@ -107,3 +117,4 @@ from . import sync_overview
 from . import sync_console
 from . import res_config_settings
 from . import res_partner
+from . import res_partner_match

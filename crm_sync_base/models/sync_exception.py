@@ -4,7 +4,7 @@ from odoo.tools import SQL
 
 from ..lib import sla
 from ..lib.masking import mask_text
-from ..lib.remedy import IDENTIFY, MAP, MAP_OUT
+from ..lib.remedy import IDENTIFY, MAP, MAP_OUT, MATCH
 
 OPEN = ("new", "acknowledged")
 SAMPLES = 5  # of the records that wait, shown on the card's form
@@ -122,6 +122,7 @@ class SyncException(models.Model):
             ("dialog", _("Fix and Retry")),
             ("retry", _("Retry")),
             ("connect", _("Reconnect")),
+            ("match", _("Decide Which Record")),
             ("record", _("Open the Record")),
             ("source", _("Open at the Source")),
             ("schedule", _("Open the Lanes")),
@@ -166,6 +167,10 @@ class SyncException(models.Model):
                 "was written."
             ),
             "conflict": _("The same thing was changed on both sides; nobody was overwritten."),
+            "ambiguous": _(
+                "Records that arrived could be records that are in Odoo already. Nothing was created "
+                "and nothing was overwritten: they wait until somebody says which ones they are."
+            ),
             "remote_gone": _("A record was deleted on one side and still exists on the other."),
             "policy_blocked": _("A rule forbids this change, so it was not made."),
             "schema_changed": _(
@@ -344,6 +349,8 @@ class SyncException(models.Model):
         open_fixes = self.fix_ids.filtered(lambda fix: not fix.is_done)
         if any(fix.kind in IN_DIALOG for fix in open_fixes):
             return "dialog"
+        if any(fix.kind == MATCH for fix in open_fixes):
+            return "match"
         if open_fixes:
             return "record"
         if self.fix_ids:

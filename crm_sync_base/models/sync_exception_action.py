@@ -262,6 +262,7 @@ class SyncExceptionAction(models.Model):
             "dialog": lambda: self.env["sync.exception.fix.wizard"]._action(self),
             "retry": self.action_retry,
             "connect": self._action_connection,
+            "match": self._action_record,
             "record": self._action_record,
             "schedule": self._action_lanes,
             "job": self._action_job,

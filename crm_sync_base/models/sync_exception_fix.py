@@ -1,7 +1,7 @@
 from odoo import _, api, fields, models
 from odoo.exceptions import AccessError, UserError
 
-from ..lib.remedy import CHOOSE, CREATE, IDENTIFY, KINDS, MAP, MAP_OUT, OPEN
+from ..lib.remedy import CHOOSE, CREATE, IDENTIFY, KINDS, MAP, MAP_OUT, MATCH, OPEN
 
 
 class SyncExceptionFix(models.Model):
@@ -54,6 +54,8 @@ class SyncExceptionFix(models.Model):
             return _("%(label)s: choose or create the %(model)s “%(value)s”", **what)
         if self.kind == CHOOSE:
             return _("%(label)s: several records are “%(value)s”; leave one", **what)
+        if self.kind == MATCH:
+            return _("%(label)s: say which Odoo records these are", **what)
         if self.kind == CREATE:
             return _("Create a %(model)s for %(label)s", **what)
         return _("Correct %(model)s %(record)s", **what)
@@ -83,6 +85,8 @@ class SyncExceptionFix(models.Model):
             return bool(self._map_line())
         if self.model not in self.env:
             return False
+        if self.kind == MATCH:
+            return not self._undecided()
         Model = self.env[self.model].sudo()
         if self.kind == OPEN:
             record = Model.browse(self.res_id).exists()
@@ -91,6 +95,10 @@ class SyncExceptionFix(models.Model):
             return False
         count = Model.search_count([(self.field, "=", self._stored_value())], limit=2)
         return count == 1 if self.kind == CHOOSE else bool(count)
+
+    def _undecided(self):
+        """Return how many matches of the flow wait for a person."""
+        return self.env["sync.match"].sudo().search_count([("flow_id", "=", self.res_id), ("state", "=", "open")])
 
     def _map_line(self):
         """Return the line of the value map that this is about."""
@@ -109,6 +117,8 @@ class SyncExceptionFix(models.Model):
             return self.env["sync.exception.fix.wizard"]._action(self.exception_id)
         if self.model not in self.env:
             raise UserError(_("What this is about is no longer installed."))
+        if self.kind == MATCH:
+            return self.env["sync.flow"].browse(self.res_id).action_open_matches()
         if self.kind == CHOOSE:
             return {
                 "type": "ir.actions.act_window",

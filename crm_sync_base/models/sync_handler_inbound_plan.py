@@ -123,7 +123,7 @@ class SyncHandlerInboundPlan(models.AbstractModel):
 
     def _conclude(self, env, unit):
         """Decide what would be written, or why nothing can be."""
-        if unit.error:
+        if unit.error or unit.summary:
             return
         if unit.draft.problems:
             unit.error = planner.to_error(unit.draft.problems, self._subject(unit))
@@ -174,8 +174,11 @@ class SyncHandlerInboundPlan(models.AbstractModel):
 
     def _settle_needs(self, unit, path):
         if unit in path:
+            circle = path[path.index(unit):]
+            way = " → ".join(self._subject(one) for one in (*circle, unit))
             unit.error = unit.error or NotReady(
-                _("%s: the hierarchy goes round in a circle.", self._subject(unit)),
+                _("%(record)s: the hierarchy goes round in a circle: %(way)s.",
+                  record=self._subject(unit), way=way),
                 hint=_("Correct the parents at the source, then retry."),
             )
             return

@@ -1,16 +1,16 @@
 from odoo import _, models
 
 from ..lib import planner
-from ..lib.planner import Found, Problem
+from ..lib.planner import Found
 from ..lib.remedy import CHOOSE, IDENTIFY, Remedy
 from ..lib.transforms import Reference
 from ..lib.unit import Unit
 
-MAX_DEPTH = 5  # of prerequisites of prerequisites
+MAX_DEPTH = 30  # of prerequisites of prerequisites; each level is a remote call
 
 
 class SyncHandlerInboundResolve(models.AbstractModel):
-    """References, look-ups and matching: one query for each kind, for the whole batch."""
+    """References and look-ups: one query for each kind, for the whole batch."""
 
     _inherit = "sync.handler.inbound"
 
@@ -63,6 +63,8 @@ class SyncHandlerInboundResolve(models.AbstractModel):
         label = flow._connector()._object(name).label
         if not source or depth >= MAX_DEPTH:
             problem = _("no flow brings %s into Odoo", label)
+            if source:
+                problem = _("there are more than %(count)s levels above it: %(what)s", count=MAX_DEPTH, what=label)
             return {reference: Found(problem=problem, code="not_ready") for reference in references}
         problem = self.env["sync.hold"]._schema_hold_of(source)
         if problem:
@@ -126,46 +128,3 @@ class SyncHandlerInboundResolve(models.AbstractModel):
         kind = CHOOSE if ids else IDENTIFY
         remedy = Remedy(kind, model=model, field=lookup.field, value=lookup.value)
         return Found(problem=problem, remedy=remedy)
-
-    # --- Matching ---
-
-    def _match(self, env, flow, units):
-        """Bind documents to records that are already there, by identifying fields."""
-        for rule in (rule for rule in (units[0].rules if units else ()) if rule.is_key):
-            candidates = {
-                unit: unit.draft.values.get(rule.target)
-                for unit in units
-                if unit.record is None and unit.draft.values.get(rule.target)
-            }
-            if not candidates:
-                continue
-            records = env[flow.model].search([(rule.target, "in", list(candidates.values()))])
-            taken = self.env["sync.binding"]._for_records(
-                flow.connection_id, flow.remote_object, records
-            )
-            by_value = {}
-            for record in records.browse(set(records._ids) - set(taken)):
-                by_value.setdefault(record[rule.target], []).append(record)
-            for unit, value in candidates.items():
-                self._match_one(unit, rule, by_value.get(value, []))
-
-    def _match_one(self, unit, rule, records):
-        if len(records) == 1:
-            unit.record = records[0]
-        elif len(records) > 1:
-            unit.draft.problems.append(
-                Problem(
-                    _(
-                        "%(count)s Odoo records have the same %(field)s: decide which one it is",
-                        count=len(records),
-                        field=rule.label,
-                    ),
-                    remedy=Remedy(
-                        CHOOSE,
-                        rule.label,
-                        records[0]._name,
-                        rule.target,
-                        str(records[0][rule.target]),
-                    ),
-                )
-            )

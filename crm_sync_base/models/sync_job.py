@@ -125,6 +125,7 @@ class SyncJob(models.Model):
             "not_ready": _("Not ready yet"),
             "amount_mismatch": _("Amounts differ"),
             "conflict": _("Changed on both sides"),
+            "ambiguous": _("Could be a known record"),
             "remote_gone": _("Deleted at the source"),
             "policy_blocked": _("Blocked by a rule"),
             "schema_changed": _("Fields have changed"),

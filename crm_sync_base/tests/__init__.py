@@ -59,3 +59,7 @@ from . import test_phase
 from . import test_lib_package
 from . import test_proposal
 from . import test_transforms
+from . import test_lib_matching
+from . import test_match
+from . import test_lib_hierarchy
+from . import test_hierarchy

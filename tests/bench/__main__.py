@@ -17,6 +17,7 @@ from . import (
     inbound_customers,
     inbound_scale,
     inbound_unchanged,
+    match_ladder,
     outbound_customers,
     priority_under_backfill,
     queue_noop,
@@ -31,6 +32,7 @@ BENCHES: dict[str, type[harness.Bench]] = {
         queue_noop.QueueNoop, webhook_accept.WebhookAccept, webhook_latency.WebhookLatency,
         priority_under_backfill.PriorityUnderBackfill, outbound_customers.OutboundCustomers,
         audit_verify.AuditVerify,
+        match_ladder.MatchLadder,
     )
 }
 

@@ -11,7 +11,7 @@ from tests.bench import __main__ as bench
 from tests.bench.harness import Bench, Result, summarise, table
 
 #: sizes of benches whose figure is not a rate of many
-TINY = {"webhook_latency": 3, "priority_under_backfill": 4_000, "inbound_scale": 400}
+TINY = {"webhook_latency": 3, "priority_under_backfill": 4_000, "inbound_scale": 400, "match_ladder": 600}
 FIELDS = {"name", "unit", "n", "ours", "floor", "peer", "ratio_floor", "ratio_peer"}
 
 
