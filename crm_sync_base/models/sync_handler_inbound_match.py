@@ -22,6 +22,8 @@ class SyncHandlerInboundMatch(models.AbstractModel):
     def _match(self, env, flow, units):
         """Find the records of documents that are not bound yet."""
         unbound = [unit for unit in units if not unit.binding]
+        if not unbound:
+            return
         decisions = self.env["sync.match"]._decisions(flow, [unit.external_id for unit in unbound])
         free = self._free(env, flow, [one.res_id for one in decisions.values() if one.state == "bind"])
         climbing = []
@@ -205,7 +207,8 @@ class SyncHandlerInboundMatch(models.AbstractModel):
     # === Never created twice ===#
 
     def _apply(self, env, units, registry):
-        created = [unit for unit in self._reachable(units) if unit.operation == "create" and unit.identities]
+        reached = self._reachable(units)
+        created = [unit for unit in reached if unit.operation == "create" and unit.identities]
         self._part_twins(units, created)
         by_model = {}
         for unit in created:
@@ -213,7 +216,15 @@ class SyncHandlerInboundMatch(models.AbstractModel):
             by_model.setdefault(key, set()).update(unit.identities)
         for (model, company), identities in sorted(by_model.items(), key=lambda item: (item[0][0], item[0][1].id)):
             self.env["sync.match.guard"]._claim(model, company, identities)
-        return super()._apply(env, units, registry)
+        super()._apply(env, units, registry)
+        self._forget_matches(set(registry.values()) - set(reached))
+
+    @staticmethod
+    def _forget_matches(units):
+        """What was found is worth keeping once it was bound, or when a person is asked."""
+        for unit in units:
+            if not isinstance(unit.error, Ambiguous):
+                unit.match = None
 
     def _part_twins(self, units, created):
         """Never create two of a batch that are certainly the same: the second meets the first.
@@ -237,10 +248,7 @@ class SyncHandlerInboundMatch(models.AbstractModel):
     def _record_plan(self, units):
         """A dry run asks people already, but binds nothing."""
         super()._record_plan(units)
-        for unit in units:
-            for one in (unit, *self._all_brought(unit)):
-                if not isinstance(one.error, Ambiguous):
-                    one.match = None
+        self._forget_matches({one for unit in units for one in (unit, *self._all_brought(unit))})
 
     def _outcomes(self, flow, jobs, units):
         self.env["sync.match"]._keep(self._matched(units))

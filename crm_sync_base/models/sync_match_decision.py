@@ -166,6 +166,12 @@ class SyncMatchDecision(models.Model):
         """Say that these shall not come into Odoo."""
         return self._decide("skip")
 
+    def action_look_again(self):
+        """Look anew for the records that these could be: contacts were merged or corrected."""
+        self._check_may_decide()
+        self._run_again()
+        return True
+
     def action_reopen(self):
         """Take decisions back that have not been carried out; they are looked at again.
 

@@ -297,6 +297,12 @@ class TestReview(MatchCase):
         self.assertEqual((self.question.state, self.question.automatic), ("create", True))
         self.assertTrue(self.bound())
 
+    def test_looking_again_finds_what_was_corrected_since(self):
+        self.second.ref = "C-99"
+        self.question.action_look_again()
+        self.run_lane()
+        self.assertEqual((self.question.state, self.bound()), ("bind", self.first))
+
     def test_only_operators_decide(self):
         user = self.env["res.users"].create(
             {
@@ -311,7 +317,7 @@ class TestReview(MatchCase):
             match = self.question.with_user(person)
             self.assertEqual(match.state, "open", "everybody may see it")
             calls = (match.action_create, match.action_skip, match.candidate_ids[0].action_bind, match.action_merge)
-            for call in (*calls, match.action_reopen):
+            for call in (*calls, match.action_reopen, match.action_look_again):
                 with self.assertRaises(AccessError):
                     call()
         for person in (user, auditor, self.operator, self.env.ref("base.user_admin")):
