@@ -197,6 +197,8 @@ class SyncCase(TransactionCase):
         cls._register_provider()
         REMOTE.__init__()
         cls.remote = REMOTE
+        # Demo customers must not be mistaken for those of the tests.
+        cls.env["res.partner"].search([("name", "=ilike", "acme%")]).name = "Demonstration"
         cls.env["sync.lane"]._ensure_lanes()
         cls.lane = cls.env["sync.lane"].search([("express", "=", False)], limit=1)
         cls.connection = cls.env["sync.connection"].create(

@@ -16,7 +16,7 @@ VERIFY = {"menu_sync_seal", "menu_sync_seal_check"}
 JOBS = {"menu_sync_jobs", "menu_sync_console", "menu_sync_job_edit"}
 WORK = DESK | LEDGERS | JOBS | AUDIT | GOVERNANCE | {
     "menu_sync_flow", "menu_sync_connection", "menu_sync_configuration", "menu_sync_value_map", "menu_sync_hold",
-    "menu_sync_endpoint", "menu_sync_schema_object", "menu_sync_schema_change",
+    "menu_sync_endpoint", "menu_sync_schema_object", "menu_sync_schema_change", "menu_sync_match",
 }
 ALL = WORK | VERIFY | {
     "menu_sync_approval_rule", "menu_sync_mapping", "menu_sync_exception_sla", "menu_sync_lane",
@@ -31,7 +31,7 @@ ACTIONS = [
     "connection", "flow", "exception", "job", "event", "change", "binding", "run", "value_map", "mapping", "lane",
     "saga", "job_edit", "proposal", "approval_rule", "approval_delegation",
     "metric", "endpoint", "audit", "seal", "seal_check",
-    "schema_object", "schema_change",
+    "schema_object", "schema_change", "match",
 ]
 
 #: documents and what people changed of them are not for everybody
