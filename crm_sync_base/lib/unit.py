@@ -31,6 +31,7 @@ class Unit:
         "situation",
         "subject",
         "summary",
+        "undoes",
         "verdict",
     )
 
@@ -57,6 +58,7 @@ class Unit:
         self.granted = frozenset()  # fields that a person has decided on
         self.error = None
         self.summary = ""
+        self.undoes = None  # an `undo.Past`, when it takes a change back
         self.verdict = ""  # of its line in a run, where that does not follow from the rest
         self.match = None  # a `lib.matching.Verdict`, once it was looked for among the records
         self.identities = ()  # what makes it unmistakable, see `lib.matching.identities`

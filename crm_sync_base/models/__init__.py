@@ -1,4 +1,5 @@
 from . import base
+from . import sync_record_undo
 from . import sync_connector
 from . import sync_story_mixin
 from . import sync_connection
@@ -45,6 +46,7 @@ from . import sync_run
 from . import sync_run_replay
 from . import sync_run_pass
 from . import sync_run_plan
+from . import sync_run_undo
 from . import sync_run_line
 from . import sync_job
 from . import sync_job_queue
@@ -108,6 +110,7 @@ from . import sync_handler_inbound_run
 from . import sync_handler_inbound_decided
 from . import sync_handler_inbound_match
 from . import sync_handler_inbound_hierarchy
+from . import sync_handler_undo
 from . import sync_handler_outbound
 from . import sync_handler_outbound_render
 from . import sync_outbox

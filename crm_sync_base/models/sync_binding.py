@@ -262,6 +262,14 @@ class SyncBinding(models.Model):
             raise Transient(_("Another job was faster; trying again."))
 
     @api.model
+    def _forget_content(self, ids):
+        """Forget what the source was last seen to say: it is compared anew the next time (one query)."""
+        if ids:
+            self.flush_model()
+            self.env.cr.execute("UPDATE sync_binding SET fingerprint_in = NULL WHERE id = ANY(%s)", [list(ids)])
+            self.browse(ids).invalidate_recordset(["fingerprint_in"], flush=False)
+
+    @api.model
     def _told_many(self, rows):
         """Remember what the provider was told (one query).
 

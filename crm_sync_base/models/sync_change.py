@@ -42,7 +42,14 @@ class SyncChange(models.Model):
         [("inbound", "Into Odoo"), ("outbound", "Out of Odoo")], readonly=True, required=True
     )
     operation = fields.Selection(
-        [("create", "Created"), ("update", "Updated")], readonly=True, required=True
+        [
+            ("create", "Created"),
+            ("update", "Updated"),
+            ("withdraw", "Taken Back"),  # archived or cancelled: its creation was undone
+            ("restore", "Brought Back"),
+        ],
+        readonly=True,
+        required=True,
     )
     verdict = fields.Selection(
         [("planned", "Planned"), ("applied", "Applied")],

@@ -224,8 +224,8 @@ class SyncFlow(models.Model):
 
     def _handler(self, kind):
         """Return the handler model for a kind of job."""
-        names = {"poll": "sync.handler.poll", "load": "sync.handler.load", "step": "sync.handler.step"}
-        return self.env[names.get(kind) or f"sync.handler.{self.handler}"]
+        own = kind in ("poll", "load", "undo", "step")
+        return self.env[f"sync.handler.{kind if own else self.handler}"]
 
     def _planning_mapping(self):
         """Return the mapping version to plan with: the active one.

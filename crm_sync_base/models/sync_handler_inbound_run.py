@@ -29,7 +29,8 @@ class SyncHandlerInboundRun(models.AbstractModel):
 
     def _is_dry(self, unit):
         """Whether a unit is only planned: by its run, or because its flow only plans."""
-        return self._terms(unit.job).dry
+        # What a person has decided is applied, whatever the flow does by itself.
+        return not unit.decided and self._terms(unit.job).dry
 
     def _terms(self, job):
         """Return the terms of a job; a page's many records ask for them again and again.
@@ -44,8 +45,9 @@ class SyncHandlerInboundRun(models.AbstractModel):
 
     def _read_terms(self, job):
         scope = job.kind == "page" and job.payload.get("scope")
-        dry = (job.kind == "page" and job.run_id.dry_run) or (
-            job.flow_id.mode == "dry_run" and not self._carries_out(job)
+        decided = job.kind == "undo" or self._carries_out(job)
+        dry = (job.kind in ("page", "undo") and job.run_id.dry_run) or (
+            job.flow_id.mode == "dry_run" and not decided
         )
         return Terms(dry, parse_scope(scope) if scope else ())
 
@@ -200,7 +202,9 @@ class SyncHandlerInboundRun(models.AbstractModel):
     def _line_reason(self, unit, verdict):
         if unit.error:
             return unit.error.message
-        return unit.summary if verdict in ("skipped", "differs") else None
+        if verdict in ("skipped", "differs"):
+            return unit.summary
+        return self._kept_note(unit) or None
 
     def _verdict(self, unit):
         """Return what became of a unit, or would become of it, in one word."""
@@ -210,6 +214,8 @@ class SyncHandlerInboundRun(models.AbstractModel):
             return unit.verdict
         if unit.operation:
             return unit.operation
+        if unit.decisions is not None and unit.decisions.asked:
+            return "conflict"
         if unit.draft is not None:
             return "unchanged"
         # Set aside before it was planned; of an approved plan, that is news.

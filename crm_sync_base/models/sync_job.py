@@ -11,6 +11,7 @@ KINDS = [
     ("load", "List Records"),
     ("push", "Write to Provider"),
     ("step", "Follow-up Step"),
+    ("undo", "Undo Changes"),
 ]
 STATES = [
     ("pending", "Waiting"),  # may be claimed from `eta` on

@@ -14,7 +14,7 @@ from ..lib.timing import SQL_OPEN
 
 MAX_CRASHES = 3  # a job that killed its worker so often is parked
 GATHERED = ("record", "push")  # kinds of jobs that a batch flow lets wait for each other
-ALONE = ("poll", "load", "page")  # kinds of jobs that are a batch of their own
+ALONE = ("poll", "load", "page", "undo")  # kinds of jobs that are a batch of their own
 
 
 class SyncJobQueue(models.Model):
@@ -229,7 +229,7 @@ class SyncJobQueue(models.Model):
         """Return what the statements of a claim must know."""
         return {
             "now": now,
-            "kinds": [kind for kind, _label in self._fields["kind"].selection],
+            "kinds": [kind for kind, _label in self._fields["kind"].selection if kind != "undo"],
             "less": URGENT if lane.express else 2**31 - 1,
             "blocked": self._blocked_rows(),
             "suspects": True,
@@ -242,6 +242,13 @@ class SyncJobQueue(models.Model):
         size = self.env["sync.flow"].browse(flow_id)._remote().write_batch
         return max(batch_size // size, 1) * size
 
+    _NOT_HELD = """
+               NOT EXISTS (
+                SELECT 1 FROM sync_hold h
+                 WHERE h.active AND h.date_start <= %(now)s AND (h.date_end IS NULL OR h.date_end > %(now)s)
+                   AND (h.scope = 'all' OR h.connection_id = f.connection_id OR h.flow_id = f.id))
+    """
+
     # The flows whose jobs may run now.
     _SQL_OPEN_FLOWS = f"""
         SELECT f.id, f.batch_size
@@ -249,10 +256,24 @@ class SyncJobQueue(models.Model):
           JOIN sync_connection c ON c.id = f.connection_id AND c.state = 'connected' AND c.active
          WHERE f.active AND f.paused IS NOT TRUE AND f.mode <> 'off'
            AND (f.timing <> 'batch' OR {SQL_OPEN})
-           AND NOT EXISTS (
-                SELECT 1 FROM sync_hold h
-                 WHERE h.active AND h.date_start <= %(now)s AND (h.date_end IS NULL OR h.date_end > %(now)s)
-                   AND (h.scope = 'all' OR h.connection_id = c.id OR h.flow_id = f.id))
+           AND {_NOT_HELD}
+    """
+
+    # The flows whose runs are being undone: that calls nobody, so it works for flows that
+    # were switched off or paused because of what is undone, too. Only a hold stops it.
+    _SQL_UNDO_FLOWS = f"""
+        SELECT f.id, f.batch_size
+          FROM sync_flow f
+         WHERE EXISTS (SELECT 1 FROM sync_job u
+                        WHERE u.flow_id = f.id AND u.kind = 'undo' AND u.state = 'pending')
+           AND {_NOT_HELD}
+    """
+    _SQL_WORK = f"""
+        SELECT o.id, o.batch_size, k.kind
+          FROM ({_SQL_OPEN_FLOWS}) o
+         CROSS JOIN unnest(%(kinds)s) AS k(kind)
+         UNION ALL
+        SELECT u.id, u.batch_size, 'undo' FROM ({_SQL_UNDO_FLOWS}) u
     """
 
     # The unfinished jobs of a job's record. Statistics are always older than a queue and
@@ -284,12 +305,11 @@ class SyncJobQueue(models.Model):
     # The flow, kind and batch size of the job that should run next. One probe of the
     # index for each flow and kind: a backlog of one that is held costs the others nothing.
     _SQL_MOST_URGENT = f"""
-        SELECT o.id, k.kind, head.crashes > 0, o.batch_size
-          FROM ({_SQL_OPEN_FLOWS}) o
-         CROSS JOIN unnest(%(kinds)s) AS k(kind)
+        SELECT o.id, o.kind, head.crashes > 0, o.batch_size
+          FROM ({_SQL_WORK}) o
          CROSS JOIN LATERAL (
                SELECT j.priority, j.id, j.crashes FROM sync_job j
-                WHERE j.flow_id = o.id AND j.kind = k.kind AND {_RUNNABLE}
+                WHERE j.flow_id = o.id AND j.kind = o.kind AND {_RUNNABLE}
                 ORDER BY j.priority, j.id
                 LIMIT 1) head
          ORDER BY head.priority, head.id
@@ -336,10 +356,12 @@ class SyncJobQueue(models.Model):
         self.env.cr.execute(
             f"""
             SELECT min(next.eta)
-              FROM ({self._SQL_OPEN_FLOWS}) o
+              FROM (SELECT id, NULL AS kind FROM ({self._SQL_OPEN_FLOWS}) f
+                    UNION ALL SELECT id, 'undo' FROM ({self._SQL_UNDO_FLOWS}) u) o
              CROSS JOIN LATERAL (
                    SELECT j.eta FROM sync_job j
                     WHERE j.flow_id = o.id AND j.state = 'pending' AND j.depends_on_id IS NULL
+                      AND (o.kind IS NULL OR j.kind = o.kind)
                       AND {self._TAKEN}
                     ORDER BY j.eta LIMIT 1) next
             """,

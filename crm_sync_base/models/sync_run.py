@@ -7,6 +7,7 @@ KINDS = [
     ("load", "First Load"),  # a whole object, or a part of it, into Odoo
     ("dry_run", "Dry Run"),  # the same, planned only
     ("execution", "Approved Plan"),  # what a dry run planned, and nothing else
+    ("undo", "Undo"),  # takes back what another run changed
 ]
 
 

@@ -9,6 +9,11 @@ VERDICTS = [
     ("blocked", "Blocked"),  # cannot be written as it is
     ("conflict", "Conflict"),  # changed on both sides
     ("differs", "Changed Since the Plan"),  # an approved plan does not fit any more
+    # Of an undo, an update is one that goes back.
+    ("withdraw", "Taken Back"),  # created by the undone run; archived or cancelled
+    ("restore", "Brought Back"),  # set aside by the undone run
+    ("left", "Left as It Is"),  # changed since, or protected by a rule
+    ("proposed", "Reversal Prepared"),  # a posted entry: a person decides
 ]
 WRITTEN = ("create", "update")
 
@@ -75,7 +80,7 @@ class SyncRunLine(models.Model):
             line.change_id = change
             line.diff = change.diff or False
             line.summary = change.summary or False
-            line.short = line.reason or change.digest or False
+            line.short = " · ".join(filter(None, (change.digest, line.reason))) or False
 
     @api.model
     def _upsert(self, rows):

@@ -9,9 +9,9 @@ from ..lib.priorities import BULK
 from ..lib.progress import progress
 
 #: kinds of runs that walk over records and keep a line of each
-PASSES = ("load", "dry_run", "execution")
+PASSES = ("load", "dry_run", "execution", "undo")
 #: of these, those whose jobs mean nothing without their run
-BOUND = ("dry_run", "execution")
+BOUND = ("dry_run", "execution", "undo")
 WINDOW = 60  # seconds by which the speed is measured
 MANAGER = "crm_sync_base.group_sync_manager"
 
@@ -35,6 +35,10 @@ class SyncRunPass(models.Model):
     blocked_count = fields.Integer(string="Blocked", compute="_compute_lines")
     conflict_count = fields.Integer(string="Conflict", compute="_compute_lines")
     differs_count = fields.Integer(string="Changed Since the Plan", compute="_compute_lines")
+    withdraw_count = fields.Integer(string="Taken Back", compute="_compute_lines")
+    restore_count = fields.Integer(string="Brought Back", compute="_compute_lines")
+    left_count = fields.Integer(string="Left as It Is", compute="_compute_lines")
+    proposed_count = fields.Integer(string="Reversal Prepared", compute="_compute_lines")
     looked_at_count = fields.Integer(string="Looked At", compute="_compute_lines")
     rate = fields.Float(string="Records a Second", compute="_compute_speed", digits=(12, 1))
     time_left = fields.Char(compute="_compute_speed")
@@ -249,7 +253,7 @@ class SyncRunPass(models.Model):
         self.env.cr.execute(
             """
             UPDATE sync_job SET state = 'cancelled', done_at = %s, summary = %s
-             WHERE run_id = ANY(%s) AND state = 'pending' AND kind IN ('page', 'load')
+             WHERE run_id = ANY(%s) AND state = 'pending' AND kind IN ('page', 'load', 'undo')
             """,
             [clock.now(), _("The run was cancelled"), self.ids],
         )
@@ -273,7 +277,7 @@ class SyncRunPass(models.Model):
         self.check_access("write")
         self._check_may_resume()
         jobs = self.sudo().env["sync.job"].search(
-            [("run_id", "=", self.id), ("kind", "in", ("page", "record"))], order="id"
+            [("run_id", "=", self.id), ("kind", "in", ("page", "record", "undo"))], order="id"
         )
         latest = {job.idempotency_key: job for job in jobs}
         again = [

@@ -64,3 +64,5 @@ from . import test_match
 from . import test_match_race
 from . import test_lib_hierarchy
 from . import test_hierarchy
+from . import test_lib_undo
+from . import test_run_undo

@@ -15,3 +15,4 @@ from . import sync_proposal_reject_wizard
 from . import sync_proposal_choose_wizard
 from . import sync_proposal_choose_wizard_line
 from . import sync_change_export_wizard
+from . import sync_run_undo_wizard

@@ -9,3 +9,4 @@ from . import test_order_status
 from . import test_order_trace
 from . import test_saga
 from . import test_saga_trace
+from . import test_run_undo

@@ -13,6 +13,7 @@ from cli.console import Failure, show_failure
 
 from . import (
     audit_verify,
+    dry_run,
     harness,
     inbound_customers,
     inbound_scale,
@@ -33,6 +34,7 @@ BENCHES: dict[str, type[harness.Bench]] = {
         priority_under_backfill.PriorityUnderBackfill, outbound_customers.OutboundCustomers,
         audit_verify.AuditVerify,
         match_ladder.MatchLadder,
+        dry_run.DryRun,
     )
 }
 
