@@ -56,6 +56,7 @@
         "views/sync_run_line_views.xml",
         "views/sync_proposal_views.xml",
         "views/sync_approval_rule_views.xml",
+        "views/sync_violation_views.xml",
         "views/sync_run_views.xml",
         "views/sync_run_flow_views.xml",
         "views/sync_saga_views.xml",

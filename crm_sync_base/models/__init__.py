@@ -28,6 +28,7 @@ from . import sync_value_map
 from . import sync_value_map_line
 from . import sync_mapping
 from . import sync_mapping_rule
+from . import sync_mapping_rule_outbound
 from . import sync_mapping_guard
 from . import sync_mapping_rule_guard
 from . import sync_schema_object
@@ -85,6 +86,8 @@ from . import sync_proposal
 from . import sync_proposal_raise
 from . import sync_proposal_decide
 from . import sync_proposal_tend
+from . import sync_violation
+from . import sync_matrix
 from . import sync_exception
 from . import sync_exception_desk
 from . import sync_exception_action
@@ -113,6 +116,7 @@ from . import sync_handler_inbound_hierarchy
 from . import sync_handler_undo
 from . import sync_handler_outbound
 from . import sync_handler_outbound_render
+from . import sync_handler_outbound_rules
 from . import sync_outbox
 from . import sync_record_mixin
 from . import sync_trace

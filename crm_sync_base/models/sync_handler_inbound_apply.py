@@ -18,6 +18,7 @@ class SyncHandlerInboundApply(models.AbstractModel):
         compared = [unit for unit in reached if unit.record and unit.decisions]
         self._remember_agreement(compared)
         self._raise_proposals(compared)
+        self._note_violations(compared)
         for unit in units:
             if unit.is_open:
                 unit.summary = self._summary(unit)

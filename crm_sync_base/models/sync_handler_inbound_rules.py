@@ -93,6 +93,31 @@ class SyncHandlerInboundRules(models.AbstractModel):
             agreed[name] = [ownership.print_of(said), held]
         return agreed
 
+    def _note_violations(self, units):
+        """Note who changed what he does not own (one query)."""
+        rows = []
+        for unit in units:
+            terms = {rule.target: rule for rule in unit.rules}
+            for name, verdict in unit.decisions.verdicts.items():
+                if verdict.violation:
+                    rows.append(self._violation(unit, terms[name], verdict))
+        self.env["sync.violation"].sudo()._note_many(rows)
+
+    def _violation(self, unit, rule, verdict):
+        # Where the other system owns the field, it was Odoo's value that had no right to be there.
+        remote = rule.owner != ownership.REMOTE
+        outcomes = {ownership.KEEP: "kept", ownership.WRITE: "accepted" if remote else "restored"}
+        return {
+            "flow": unit.flow,
+            "res_id": unit.record.id,
+            "record_name": self._subject(unit),
+            "field_name": rule.target,
+            "label": rule.label,
+            "offender": "remote" if remote else "odoo",
+            "outcome": outcomes.get(verdict.action, "asked"),
+            "correlation_id": unit.job.correlation_id or None,
+        }
+
     def _raise_proposals(self, units):
         """Ask people for what waits for a decision."""
         by_flow = {}

@@ -83,7 +83,10 @@ class SyncHandlerOutbound(models.AbstractModel):
         record = records.filtered_domain(flow._odoo_domain())
         binding = self.env["sync.binding"]._for_records(flow.connection_id, flow.remote_object, record)
         try:
-            return not record or binding[record.id].fingerprint_out == fingerprint(self._render(flow, record))
+            known = binding.get(record.id)
+            if not record or not known:
+                return not record
+            return known.fingerprint_out == self._permitted(flow, record, known, self._render(flow, record))[1]
         except SyncError:
             return False  # the next attempt says so
 
@@ -138,11 +141,15 @@ class SyncHandlerOutbound(models.AbstractModel):
         needed = bool((job.payload or {}).get("needed"))
         if not binding and not flow._may_create(needed):
             return Outcome(summary=_("Not known at the provider; nothing to do"))
-        values = self._render(flow, record)
-        print_ = fingerprint(values)
-        if binding and binding.fingerprint_out == print_:
+        values, print_ = self._permitted(flow, record, binding, self._render(flow, record))
+        if binding and binding.fingerprint_out == print_ and not self._must_send(flow, values):
             return Outcome(
                 summary=_("Unchanged at the provider"), res_model=record._name, res_id=record.id
+            )
+        if binding and not values:
+            return Outcome(
+                summary=_("Nothing of it is ours to change at the provider"),
+                res_model=record._name, res_id=record.id,
             )
         return {
             "external_id": binding.external_id if binding else None,

@@ -3,6 +3,7 @@ from ast import literal_eval
 from odoo import _, api, fields, models
 from odoo.exceptions import ValidationError
 from odoo.fields import Domain
+from odoo.tools import sql
 
 from ..lib.planner import Rule
 from ..lib.transforms import TRANSFORMS, named_paths, problem_of
@@ -89,7 +90,10 @@ class SyncMappingRule(models.Model):
     owner = fields.Selection(
         [("remote", "Other system"), ("odoo", "Odoo"), ("shared", "Both")],
         string="System of Record",
-        default="remote",
+        compute="_compute_owner",
+        store=True,
+        readonly=False,
+        precompute=True,
         required=True,
         help="Whose value is the right one. A new record takes every value, whoever owns it.",
     )
@@ -136,6 +140,22 @@ class SyncMappingRule(models.Model):
                 return None, last
             model = self.env[field.comodel_name]
         return model, last
+
+    def _auto_init(self):
+        """Give rules of an older release the owner that they had in effect: who sends."""
+        cr = self.env.cr
+        if sql.table_exists(cr, self._table) and not sql.column_exists(cr, self._table, "owner"):
+            sql.create_column(cr, self._table, "owner", "varchar")
+            cr.execute(
+                "UPDATE sync_mapping_rule SET owner = CASE WHEN direction = 'outbound' THEN 'odoo' ELSE 'remote' END"
+            )
+        return super()._auto_init()
+
+    @api.depends("direction")
+    def _compute_owner(self):
+        """Until somebody says otherwise, whoever sends a value owns it."""
+        for rule in self:
+            rule.owner = "odoo" if rule.direction == "outbound" else "remote"
 
     @api.constrains("policy", "protected_domain", "conflict", "owner", "parent_id")
     def _check_ownership(self):

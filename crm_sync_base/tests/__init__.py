@@ -43,6 +43,7 @@ from . import test_console
 from . import test_event_view
 from . import test_lib_ownership
 from . import test_ownership
+from . import test_ownership_outbound
 from . import test_mapping_lifecycle
 from . import test_lib_chain
 from . import test_seal
@@ -66,3 +67,4 @@ from . import test_lib_hierarchy
 from . import test_hierarchy
 from . import test_lib_undo
 from . import test_run_undo
+from . import test_matrix

@@ -15,6 +15,7 @@ AUDIT = {"menu_sync_governance", "menu_sync_audit_root", "menu_sync_audit", "men
 VERIFY = {"menu_sync_seal", "menu_sync_seal_check"}
 JOBS = {"menu_sync_jobs", "menu_sync_console", "menu_sync_job_edit"}
 WORK = DESK | LEDGERS | JOBS | AUDIT | GOVERNANCE | {
+    "menu_sync_matrix", "menu_sync_violation",
     "menu_sync_flow", "menu_sync_connection", "menu_sync_configuration", "menu_sync_value_map", "menu_sync_hold",
     "menu_sync_endpoint", "menu_sync_schema_object", "menu_sync_schema_change", "menu_sync_match",
 }
@@ -30,14 +31,15 @@ MENUS = {
 ACTIONS = [
     "connection", "flow", "exception", "job", "event", "change", "binding", "run", "value_map", "mapping", "lane",
     "saga", "job_edit", "proposal", "approval_rule", "approval_delegation",
+    "violation",
     "metric", "endpoint", "audit", "seal", "seal_check",
     "schema_object", "schema_change", "match",
 ]
 
 #: documents and what people changed of them are not for everybody
 HIDDEN = {
-    "user": {"job_edit", "seal", "seal_check", "proposal", "approval_rule", "approval_delegation"},
-    "approver": {"job_edit", "seal", "seal_check"},
+    "user": {"job_edit", "seal", "seal_check", "proposal", "approval_rule", "approval_delegation", "violation"},
+    "approver": {"job_edit", "seal", "seal_check", "violation"},
     "operator": {"seal", "seal_check", "approval_delegation"},
     "manager": {"approval_delegation"},
 }

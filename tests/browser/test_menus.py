@@ -14,21 +14,24 @@ LEDGERS = {
     "menu_sync_event", "menu_sync_job", "menu_sync_change", "menu_sync_run", "menu_sync_binding", "menu_sync_saga",
 }
 JOBS = {"menu_sync_console", "menu_sync_job_edit"}
+DECIDE = {"menu_sync_proposal", "menu_sync_approval_rule", "menu_sync_approval_delegation"}
 WORK = BASICS | LEDGERS | JOBS | {"menu_sync_audit", "menu_sync_change_export"} | {
+    "menu_sync_proposal", "menu_sync_matrix", "menu_sync_violation",
     "menu_sync_flow", "menu_sync_connection", "menu_sync_endpoint", "menu_sync_value_map", "menu_sync_hold",
     "menu_sync_metric",
 }
 ALL = WORK | {
-    "menu_sync_mapping", "menu_sync_lane", "menu_sync_exception_sla", "menu_sync_seal", "menu_sync_seal_check",
+    "menu_sync_approval_rule", "menu_sync_mapping", "menu_sync_lane", "menu_sync_exception_sla", "menu_sync_seal",
+    "menu_sync_seal_check",
 }
 REPLAY = {"menu_sync_replay"}
 SEEN = {
     "admin": ALL | REPLAY | {"menu_sync_settings"},
     "manager": ALL | REPLAY,
-    "auditor": ALL,
+    "auditor": ALL | DECIDE,
     "operator": WORK | REPLAY,
     "user": BASICS,
-    "approver": BASICS,
+    "approver": BASICS | DECIDE,
 }
 
 
