@@ -65,6 +65,7 @@
         "views/sync_lane_views.xml",
         "views/sync_metric_views.xml",
         "views/res_config_settings_views.xml",
+        "views/sync_binding_former_views.xml",
         "views/res_partner_views.xml",
         "views/sync_client_actions.xml",
         "views/sync_menus.xml",

@@ -24,9 +24,11 @@ class Unit:
         "label",
         "line_bindings",
         "match",
+        "merged_into",
         "needs",
         "operation",
         "record",
+        "restored",
         "rules",
         "situation",
         "subject",
@@ -57,6 +59,8 @@ class Unit:
         self.decided = None  # (proposal id, record id, values): instead of a document
         self.granted = frozenset()  # fields that a person has decided on
         self.error = None
+        self.merged_into = ""  # id of the remote record that survived a merge there
+        self.restored = None  # the `sync.binding.former` that does not hold any more
         self.summary = ""
         self.undoes = None  # an `undo.Past`, when it takes a change back
         self.verdict = ""  # of its line in a run, where that does not follow from the rest

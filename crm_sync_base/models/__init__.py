@@ -41,6 +41,7 @@ from . import sync_flow_schema
 from . import sync_mapping_schema
 from . import sync_mapping_rule_schema
 from . import sync_binding
+from . import sync_binding_former
 from . import sync_event
 from . import sync_connection_gaps
 from . import sync_run
@@ -107,6 +108,7 @@ from . import sync_handler_inbound_resolve
 from . import sync_handler_inbound_lines
 from . import sync_handler_inbound_money
 from . import sync_handler_inbound_apply
+from . import sync_handler_inbound_merge
 from . import sync_handler_inbound_rules
 from . import sync_handler_stored
 from . import sync_handler_inbound_run
@@ -125,3 +127,4 @@ from . import sync_console
 from . import res_config_settings
 from . import res_partner
 from . import res_partner_match
+from . import res_partner_merge

@@ -1,4 +1,4 @@
-from odoo import models
+from odoo import fields, models
 
 
 class ResPartner(models.Model):
@@ -6,6 +6,29 @@ class ResPartner(models.Model):
 
     _name = "res.partner"
     _inherit = ["res.partner", "sync.record.mixin"]
+
+    sync_identity_ids = fields.One2many(
+        "sync.binding", "res_id", string="Identities", domain=[("model", "=", "res.partner")], readonly=True,
+        copy=False, groups="crm_sync_base.group_sync_user,crm_sync_base.group_sync_auditor",
+    )
+    sync_left_over = fields.Char(
+        string="Left Over of", compute="_compute_sync_left_over",
+        groups="crm_sync_base.group_sync_user,crm_sync_base.group_sync_auditor",
+        help="The partner that goes on, when the record of this one was merged away elsewhere.",
+    )
+
+    def _compute_sync_left_over(self):
+        formers = self.env["sync.binding.former"].sudo().search(
+            [("model", "=", "res.partner"), ("former_res_id", "in", self.ids)], order="id"
+        )
+        names = {former.former_res_id: former.record_name for former in formers}
+        for partner in self:
+            partner.sync_left_over = names.get(partner.id, False)
+
+    def action_open_sync_formers(self):
+        """Open the merge that left this partner over."""
+        action = self.env["ir.actions.act_window"]._for_xml_id("crm_sync_base.action_sync_binding_former")
+        return dict(action, domain=[("model", "=", self._name), ("former_res_id", "in", self.ids)], context={})
 
     def _sync_create(self, vals_list):
         """Create partners; what contacts take over from their parents is copied for all at once.

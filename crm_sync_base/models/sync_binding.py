@@ -48,6 +48,11 @@ class SyncBinding(models.Model):
     )
     remote_deleted = fields.Boolean(readonly=True)
     synced_at = fields.Datetime(readonly=True)
+    former_ids = fields.One2many("sync.binding.former", "binding_id", string="Merged Records", readonly=True)
+    former_names = fields.Char(
+        string="Formerly", compute="_compute_former_names", help="Ids of records that were merged into this one."
+    )
+    object_label = fields.Char(string="Kind", compute="_compute_object_label")
 
     _remote_unique = models.UniqueIndex(
         "(connection_id, remote_object, external_id)",
@@ -75,6 +80,19 @@ class SyncBinding(models.Model):
             for binding in bindings:
                 binding.record_name = names.get(binding.res_id, "")
 
+    @api.depends("former_ids")
+    def _compute_former_names(self):
+        for binding in self:
+            binding.former_names = ", ".join(binding.sudo().former_ids.mapped("external_id"))
+
+    @api.depends("connection_id", "remote_object")
+    def _compute_object_label(self):
+        """What people call this kind of record at the provider."""
+        for binding in self:
+            connector = binding.connection_id.sudo()._connector()
+            labels = {declared.name: declared.label for declared in connector._objects()}
+            binding.object_label = labels.get(binding.remote_object, binding.remote_object)
+
     def _record(self):
         """Return the bound record, or an empty recordset when it was deleted."""
         self.ensure_one()
@@ -84,15 +102,20 @@ class SyncBinding(models.Model):
 
     @api.model
     def _lookup(self, connection, remote_object, external_ids):
-        """Return `{external id: binding}` in one query."""
+        """Return `{external id: binding}` in one query, and one more for ids that were merged away."""
+        wanted = set(external_ids)
         bindings = self.search(
             [
                 ("connection_id", "=", connection.id),
                 ("remote_object", "=", remote_object),
-                ("external_id", "in", list(external_ids)),
+                ("external_id", "in", list(wanted)),
             ]
         )
-        return {binding.external_id: binding for binding in bindings}
+        found = {binding.external_id: binding for binding in bindings}
+        if unknown := wanted - found.keys():
+            formers = self.env["sync.binding.former"]._of(connection, remote_object, unknown)
+            found |= {external_id: former.binding_id for external_id, former in formers.items()}
+        return found
 
     @api.model
     def _lock(self, connection, remote_object, external_ids):
@@ -293,6 +316,57 @@ class SyncBinding(models.Model):
         self.browse([row[0] for row in rows]).invalidate_recordset(
             ["fingerprint_out", "synced_at", "write_uid", "write_date"], flush=False
         )
+
+    # === Merges ===#
+
+    def _become(self, external_id, correlation_id):
+        """Go on as another remote record, into which this one was merged there."""
+        self.ensure_one()
+        former = self.external_id
+        self.write(
+            {
+                "external_id": external_id,
+                "version": False,
+                "fingerprint_in": False,
+                "fingerprint_out": False,
+                "remote_deleted": False,
+            }
+        )
+        self.env["sync.binding.former"].create(
+            {
+                "binding_id": self.id,
+                "connection_id": self.connection_id.id,
+                "remote_object": self.remote_object,
+                "external_id": former,
+                "merged_where": "remote",
+                "user_id": self.env.uid,
+                "model": self.model,
+                "correlation_id": correlation_id,
+            }
+        )
+
+    @api.model
+    def _merge_records(self, sources, target):
+        """Let what is bound to some Odoo records belong to another one, into which they are merged.
+
+        Of two records of one kind at one provider only one can be followed: the
+        target's own, else the one that was bound first. The other one leads to it.
+        """
+        bindings = self.search(
+            [("model", "=", target._name), ("res_id", "in", (sources + target).ids)], order="id"
+        )
+        kinds = bindings.grouped(lambda binding: (binding.connection_id, binding.remote_object))
+        for group in kinds.values():
+            kept = group.filtered(lambda binding: binding.res_id == target.id)[:1] or group[:1]
+            others = group - kept
+            if others:
+                self.env["sync.binding.former"]._remember(others, kept, "odoo")
+            if kept.res_id != target.id:
+                kept.write({"res_id": target.id, "fingerprint_out": False})
+        leftovers = self.env["sync.binding.former"].search(
+            [("model", "=", target._name), ("former_res_id", "in", sources.ids)]
+        )
+        leftovers.write({"former_res_id": False})
 
     def action_open_remote(self):
         """Open the record at the provider, when its address is known."""

@@ -44,7 +44,10 @@ class SyncHandlerInboundPlan(models.AbstractModel):
             unit.rules = rules
             unit.label = label
             unit.binding = bindings.get(unit.external_id)
-            self._screen(flow, unit, conditions, as_prerequisite=depth > 0)
+        self._screen_merged(flow, units)
+        for unit in units:
+            if unit.is_open:
+                self._screen(flow, unit, conditions, as_prerequisite=depth > 0)
         units = [unit for unit in units if unit.is_open]
         for unit in units:
             unit.draft = planner.evaluate(rules, unit.external_id, unit.document.data)

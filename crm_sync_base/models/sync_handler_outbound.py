@@ -103,12 +103,16 @@ class SyncHandlerOutbound(models.AbstractModel):
         bindings = self.env["sync.binding"]._for_records(
             flow.connection_id, flow.remote_object, records
         )
+        left_over = self._left_over(records, bindings)
         writes = {}
         for job in jobs:
             if job.intent:
                 writes[job.id] = self._write(job, job.intent)
                 continue
             record = records.browse(job.res_id)
+            if job.res_id in left_over:
+                outcomes[job.id] = Outcome(summary=_("Left over after a merge; the other record is written"))
+                continue
             try:
                 intent = (
                     self._intent(flow, job, record, bindings.get(job.res_id))
@@ -132,6 +136,11 @@ class SyncHandlerOutbound(models.AbstractModel):
                 job.write({"intent": intent, "intent_at": fields.Datetime.now()})
                 writes[job.id] = self._write(job, intent)
         return writes
+
+    def _left_over(self, records, bindings):
+        """Return the ids of records that must not come into being at the provider again."""
+        unbound = records.browse([one for one in records._ids if one not in bindings])
+        return self.env["sync.binding.former"]._left_over_of(unbound) if unbound else set()
 
     def _intent(self, flow, job, record, binding):
         """Return what to write (JSON-like), None for nothing, or an `Outcome`.

@@ -47,6 +47,7 @@ from . import test_ownership_outbound
 from . import test_mapping_lifecycle
 from . import test_lib_chain
 from . import test_seal
+from . import test_merge
 from . import test_lib_timing
 from . import test_lib_service_level
 from . import test_flow_timing

@@ -66,6 +66,12 @@ class TestCrm:
         """Delete a record; it stays known as deleted."""
         self.records[object_name][external_id]["deleted"] = True
 
+    def merge(self, object_name, loser, survivor):
+        """Merge a record into another one; it stays known as deleted."""
+        self.clock += 1
+        row = self.records[object_name][loser]
+        row.update(deleted=True, merged_into=survivor, version=f"{self.clock:08d}")
+
     def call(self, name):
         """Count a call and raise the next fault prepared for it."""
         self.calls[name] += 1
@@ -110,6 +116,7 @@ def _build_connector():  # noqa: C901 (a class with many small methods)
                     dict(table[external_id]["data"]),
                     table[external_id]["version"],
                     deleted=table[external_id]["deleted"],
+                    merged_into=table[external_id].get("merged_into"),
                 )
                 for external_id in external_ids
                 if external_id in table

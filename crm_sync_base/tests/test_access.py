@@ -11,13 +11,16 @@ LEDGERS = {
     "menu_sync_ledger", "menu_sync_event", "menu_sync_job", "menu_sync_change", "menu_sync_run", "menu_sync_binding",
     "menu_sync_saga", "menu_sync_reporting", "menu_sync_metric",
 }
-AUDIT = {"menu_sync_governance", "menu_sync_audit_root", "menu_sync_audit", "menu_sync_change_export"}
+AUDIT = {
+    "menu_sync_governance", "menu_sync_audit_root", "menu_sync_audit", "menu_sync_change_export",
+    "menu_sync_binding_former",
+}
 VERIFY = {"menu_sync_seal", "menu_sync_seal_check"}
 JOBS = {"menu_sync_jobs", "menu_sync_console", "menu_sync_job_edit"}
 WORK = DESK | LEDGERS | JOBS | AUDIT | GOVERNANCE | {
     "menu_sync_matrix", "menu_sync_violation",
     "menu_sync_flow", "menu_sync_connection", "menu_sync_configuration", "menu_sync_value_map", "menu_sync_hold",
-    "menu_sync_endpoint", "menu_sync_schema_object", "menu_sync_schema_change", "menu_sync_match",
+    "menu_sync_endpoint", "menu_sync_schema_object", "menu_sync_schema_change", "menu_sync_match", "menu_sync_phase",
 }
 ALL = WORK | VERIFY | {
     "menu_sync_approval_rule", "menu_sync_mapping", "menu_sync_exception_sla", "menu_sync_lane",
@@ -29,6 +32,7 @@ MENUS = {
 }
 
 ACTIONS = [
+    "binding_former",
     "connection", "flow", "exception", "job", "event", "change", "binding", "run", "value_map", "mapping", "lane",
     "saga", "job_edit", "proposal", "approval_rule", "approval_delegation",
     "violation",
