@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from cli import demo
 from cli.environment import Environment
 
+QUIET_SECONDS = 10
 CRMS = (demo.SALESFORCE, demo.HUBSPOT)
 
 #: what each of the three systems must have said of a deal whose money reached the bank
@@ -114,3 +117,23 @@ def test_a_crm_that_is_down_makes_it_incomplete(odoo_server, sandbox, travelled)
         assert rows["amount_charged"][-1] == "equal", "what the others say is compared all the same"
     assert compare(odoo_server, deal_id)[0]["verdict"] == "equal"
     assert not [line for line in odoo_server.errors() if "reconciliation" in line]
+
+
+def touched(server) -> tuple:
+    """Return how often the engine's tables were read or written, as PostgreSQL counts."""
+    return server.sql(
+        """
+        SELECT sum(seq_scan), sum(idx_scan), sum(n_tup_ins + n_tup_upd + n_tup_del)
+          FROM pg_stat_user_tables WHERE relname LIKE 'sync\\_%'
+        """
+    )[0]
+
+
+def test_an_engine_that_has_nothing_to_do_asks_the_database_nothing(odoo_server, travelled):
+    # Once a minute of activity is over it is counted; from then on nobody looks.
+    def quiet() -> bool:
+        before = touched(odoo_server)
+        time.sleep(QUIET_SECONDS)
+        return touched(odoo_server) == before
+
+    odoo_server.wait_for(quiet, "a while without a query", 120)
