@@ -177,6 +177,17 @@ def _install(database: str, *arguments: str) -> None:
                       f"All of it: {paths.shown(paths.LOGS / 'install.log')}")
 
 
+def _prepare_assets(database: str) -> None:
+    """Generate the bundles of the web client, which every copy would else do at its first page.
+
+    That takes a busy machine so long that the page seems to stay white.
+    """
+    line = odoo.command("shell", [*odoo.options(database), "--no-http", "--log-level=warn"])
+    shell.run_logged(
+        line, "assets", f"Odoo could not prepare the web client of {database}", env=odoo.environment(), cwd=paths.ROOT,
+        script='env["ir.qweb"]._pregenerate_assets_bundles()\nenv.cr.commit()\n')
+
+
 def _quieten(database: str) -> None:
     """Switch off what would talk to the world outside: Odoo's update notification."""
     postgres.query(
@@ -235,6 +246,8 @@ def _build_template() -> None:
     if wanted["modules"]:
         with step(f"Installing the suite: {', '.join(wanted['modules'])}"):
             _install(building, f"--init={','.join(wanted['modules'])}", "--with-demo")
+    with step("Preparing the web client's scripts and style sheets"):
+        _prepare_assets(building)
     _put_in_place(building, TEMPLATE, wanted)
 
 

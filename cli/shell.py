@@ -19,12 +19,14 @@ def run_logged(
     what: str,
     fix: str = "",
     env: Mapping[str, str] | None = None,
+    script: str = "",
     **options,
 ) -> str:
     """Run ``command`` with its output appended to ``.q2c/logs/<log>.log``.
 
     :param str what: what failed, as the beginning of the sentence shown
     :param str fix: what to do about it
+    :param str script: what it reads from its standard input
     :return: the output of this run
     :raise Failure: when the command fails; its last lines are in the message
     """
@@ -36,7 +38,7 @@ def run_logged(
         handle.flush()
         code = subprocess.run(
             [str(part) for part in command],
-            stdin=subprocess.DEVNULL,
+            input=script.encode(),
             stdout=handle,
             stderr=subprocess.STDOUT,
             env=dict(env) if env is not None else None,
