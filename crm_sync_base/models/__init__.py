@@ -30,6 +30,10 @@ from . import sync_mapping
 from . import sync_mapping_rule
 from . import sync_mapping_rule_outbound
 from . import sync_mapping_guard
+from . import sync_mapping_diff
+from . import sync_mapping_rule_diff
+from . import sync_mapping_preview
+from . import sync_mapping_preview_line
 from . import sync_mapping_rule_guard
 from . import sync_schema_object
 from . import sync_schema_field
@@ -99,6 +103,7 @@ from . import sync_saga
 from . import sync_saga_step
 from . import sync_job_step
 from . import sync_handler
+from . import sync_handler_preview
 from . import sync_handler_poll
 from . import sync_handler_load
 from . import sync_handler_step
@@ -107,6 +112,7 @@ from . import sync_handler_inbound_plan
 from . import sync_handler_inbound_resolve
 from . import sync_handler_inbound_lines
 from . import sync_handler_inbound_money
+from . import sync_handler_inbound_preview
 from . import sync_handler_inbound_apply
 from . import sync_handler_inbound_merge
 from . import sync_handler_inbound_rules
@@ -119,6 +125,7 @@ from . import sync_handler_undo
 from . import sync_handler_outbound
 from . import sync_handler_outbound_render
 from . import sync_handler_outbound_rules
+from . import sync_handler_outbound_preview
 from . import sync_outbox
 from . import sync_record_mixin
 from . import sync_trace

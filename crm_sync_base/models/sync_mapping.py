@@ -6,6 +6,8 @@ from ..lib import lifecycle
 #: who is asked to review what somebody else wrote
 REVIEWERS = ("crm_sync_base.group_sync_manager", "crm_sync_base.group_sync_approver")
 
+REMINDER = "mail.mail_activity_data_todo"
+
 #: what only the moves of the life cycle write
 EVIDENCE = {
     "author_ids", "shipped", "submitted_by_id", "submitted_at", "reviewer_id", "reviewed_at",
@@ -69,6 +71,8 @@ class SyncMapping(models.Model):
     activated_at = fields.Datetime(string="Active Since", readonly=True, copy=False)
     activated_by_id = fields.Many2one("res.users", string="Activated By", readonly=True, copy=False)
     retired_at = fields.Datetime(readonly=True, copy=False)
+    preview_ids = fields.One2many("sync.mapping.preview", "mapping_id", string="Previews", copy=False)
+    can_roll_back = fields.Boolean(compute="_compute_can_review")
     can_review = fields.Boolean(compute="_compute_can_review", search="_search_can_review")
 
     _version_unique = models.UniqueIndex("(flow_id, version)", "A version number is used once.")
@@ -86,12 +90,13 @@ class SyncMapping(models.Model):
         for mapping in self:
             mapping.rule_count = len(mapping.rule_ids)
 
-    @api.depends("state", "author_ids")
+    @api.depends("state", "author_ids", "shipped", "reviewer_id")
     @api.depends_context("uid")
     def _compute_can_review(self):
         """Whether the reader may approve it now: it waits, and he did not write it."""
         for mapping in self:
             mapping.can_review = mapping.state == "review" and not mapping._refusal("active")
+            mapping.can_roll_back = mapping.state == "retired" and not mapping._refusal("active")
 
     def _search_can_review(self, operator, value):
         if operator != "in":
@@ -231,6 +236,7 @@ class SyncMapping(models.Model):
                     evidence.update(reviewer_id=self.env.uid, reviewed_at=moment)
             super(SyncMapping, mapping.sudo()).write({**vals, **evidence, "state": state})
             mapping.flush_recordset()
+            mapping._remind_reviewers()
         self.env["sync.flow"]._outbox_changed()
         return True
 
@@ -243,6 +249,26 @@ class SyncMapping(models.Model):
         current = self.flow_id.sudo().mapping_ids.filtered(lambda m: m.state == lifecycle.ACTIVE)
         if current:
             current.write({"state": lifecycle.RETIRED})
+
+    def _remind_reviewers(self):
+        """Ask those who may review it, as long as it waits for them."""
+        mapping = self.sudo()
+        mapping.activity_unlink([REMINDER])
+        if mapping.state != lifecycle.REVIEW:
+            return
+        for user in mapping._reviewers():
+            mapping.activity_schedule(
+                REMINDER, user_id=user.id, summary=_("Review %s", mapping.display_name), note=mapping.note or False
+            )
+
+    def _reviewers(self):
+        """Return whom to ask: the flow's owners, else a few of those who may review it."""
+        flow = self.flow_id
+        groups = self.env["res.groups"].union(*[self.env.ref(name) for name in REVIEWERS])
+        may = self.env["res.users"].search(
+            [("all_group_ids", "in", groups.ids), ("share", "=", False), ("id", "not in", self.author_ids.ids)]
+        ).filtered(lambda user: not flow.company_id or flow.company_id in user.company_ids)
+        return (may & (flow.technical_owner_id | flow.owner_id)) or may[:3]
 
     # === Actions ===#
 
@@ -272,8 +298,36 @@ class SyncMapping(models.Model):
         if not self.env.su and not self._may_review():
             raise AccessError(_("Mappings are approved by integration managers and finance approvers."))
         self.check_access("read")
+        seen = self.env.context.get("seen_content")
+        if seen and [seen] != [mapping._content_print() for mapping in self]:
+            raise UserError(
+                _("%s was changed since you opened it. Look at what is different now, then approve it.",
+                  ", ".join(self.mapped("display_name")))
+            )
         # A finance approver approves without being allowed to edit.
         self.sudo().write({"state": "active"})
+
+    def action_roll_back(self):
+        """Make an earlier version the active one again, as it was."""
+        self.ensure_one()
+        self.write({"state": "active"})
+
+    def action_preview(self):
+        """Prepare a preview of what this version would change."""
+        self.ensure_one()
+        return {
+            "type": "ir.actions.act_window",
+            "name": _("Preview of %s", self.display_name),
+            "res_model": "sync.mapping.preview",
+            "view_mode": "form",
+            "target": "current",
+            "context": {"default_mapping_id": self.id},
+        }
+
+    def action_open_previews(self):
+        """Open the previews of this version."""
+        action = self.env["ir.actions.act_window"]._for_xml_id("crm_sync_base.action_sync_mapping_preview")
+        return dict(action, domain=[("mapping_id", "in", self.ids)], context={"default_mapping_id": self.id})
 
     def action_new_version(self):
         """Open a draft copy of this version."""

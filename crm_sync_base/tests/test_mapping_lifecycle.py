@@ -210,6 +210,81 @@ class TestMappingLifecycle(SyncCase):
                 "UPDATE sync_mapping SET state = 'active', reviewer_id = %s WHERE id = %s", self.ben.id, draft.id
             )
 
+    # === Review ===#
+
+    def test_who_may_review_is_asked_and_let_go(self):
+        self.flow.technical_owner_id = self.ben
+        draft = self.draft()
+        draft.action_to_review()
+        self.assertEqual(draft.activity_ids.user_id, self.ben)
+        draft.with_user(self.ben).action_activate()
+        self.assertFalse(draft.activity_ids)
+
+    def test_authors_are_not_asked_to_review(self):
+        self.flow.technical_owner_id = self.anna
+        draft = self.draft()
+        draft.action_to_review()
+        self.assertTrue(draft.activity_ids)
+        self.assertNotIn(self.anna, draft.activity_ids.user_id)
+
+    def test_one_approves_what_one_has_seen(self):
+        draft = self.draft()
+        draft.action_to_review()
+        review = draft.with_user(self.ben)
+        seen = review.with_context(seen_content=review.content_print)
+        draft.action_to_draft()
+        draft.rule_ids[0].remote_path = "Title"
+        draft.action_to_review()
+        with self.assertRaisesRegex(UserError, "was changed since you opened it"):
+            seen.action_activate()
+        review.with_context(seen_content=review.content_print).action_activate()
+        self.assertEqual(draft.state, "active")
+
+    def test_what_is_different(self):
+        draft = self.draft()
+        self.assertEqual((draft.compared_id, draft.diff_count), (self.flow.mapping_id, 0))
+        name, email = draft.rule_ids[0], draft.rule_ids[1]
+        name.write({"remote_path": "Title", "required": False})
+        email.unlink()
+        draft.rule_ids.create({"mapping_id": draft.id, "remote_path": "Site", "field_name": "website", "name": "Web"})
+        rows = {(row["label"], row["before"], row["after"]) for row in draft.diff}
+        self.assertIn(("Name (changed) · Remote Path", "Name", "Title"), rows)
+        self.assertIn(("Name (changed) · Required", "Yes", "∅"), rows)
+        self.assertIn(("Web (new) · Odoo Field", "∅", "website"), rows)
+        self.assertIn(("E-mail (removed) · Remote Path", "Email", "∅"), rows)
+        self.assertEqual(draft.diff_count, 3)
+
+    def test_the_active_version_is_compared_with_what_it_came_from(self):
+        first, draft = self.flow.mapping_id, self.draft()
+        draft.rule_ids[0].remote_path = "Title"
+        self.approve(draft)
+        self.assertEqual((draft.compared_id, draft.diff_count), (first, 1))
+        self.assertEqual((first.compared_id, first.diff_count), (draft, 1))
+
+    # === Rolling back ===#
+
+    def test_roll_back(self):
+        first, draft = self.flow.mapping_id, self.draft()
+        self.assertFalse(draft.can_roll_back)
+        self.approve(draft)
+        self.assertTrue(first.can_roll_back)
+        first.with_user(self.anna).action_roll_back()
+        self.assertEqual((first.state, draft.state), ("active", "retired"))
+        self.assertEqual((first.activated_by_id, first.retired_at), (self.anna, False))
+        draft.action_roll_back()
+        self.assertEqual((draft.state, draft.reviewer_id), ("active", self.reviewer()))
+
+    def test_a_version_that_nobody_reviewed_is_not_rolled_back_to(self):
+        first, draft = self.flow.mapping_id, self.draft()
+        self.approve(draft)
+        self.sql("ALTER TABLE sync_mapping DISABLE TRIGGER sync_mapping_guard")
+        self.sql("UPDATE sync_mapping SET shipped = FALSE WHERE id = %s", first.id)
+        self.sql("ALTER TABLE sync_mapping ENABLE TRIGGER sync_mapping_guard")
+        first.invalidate_recordset()
+        self.assertFalse(first.can_roll_back)
+        with self.assertRaisesRegex(UserError, "has not been reviewed"):
+            first.action_roll_back()
+
     # === Planning with another version ===#
 
     def test_the_context_chooses_a_version_of_this_flow_only(self):
