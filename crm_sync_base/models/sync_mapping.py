@@ -215,9 +215,14 @@ class SyncMapping(models.Model):
             if message:
                 raise UserError(message)
 
-    def _move(self, state, vals):
-        """Make a move of the life cycle, with the evidence that belongs to it."""
+    def _move(self, state, vals, replaced=False):
+        """Make a move of the life cycle, with the evidence that belongs to it.
+
+        :param replaced: another version takes over in the same transaction.
+        """
         self._assert_move(state)
+        if state == lifecycle.RETIRED and not replaced:
+            self._assert_idle()
         # The database looks at the rules and the state of the moment, see `init`.
         self.env["sync.mapping.rule"].flush_model()
         moment = fields.Datetime.now()
@@ -244,11 +249,20 @@ class SyncMapping(models.Model):
         if not self.rule_ids and self.flow_id._needs_mapping():
             raise UserError(_("%s has no rules yet.", self.display_name))
 
+    def _assert_idle(self):
+        """A flow that works does not lose its mapping without getting another one."""
+        for mapping in self:
+            if mapping.flow_id.mode != "off":
+                raise UserError(
+                    _("%s is in use. Activate another version instead, or switch the flow off first.",
+                      mapping.display_name)
+                )
+
     def _retire_current(self):
         """Retire the flow's active version; the index allows one."""
         current = self.flow_id.sudo().mapping_ids.filtered(lambda m: m.state == lifecycle.ACTIVE)
         if current:
-            current.write({"state": lifecycle.RETIRED})
+            current._move(lifecycle.RETIRED, {}, replaced=True)
 
     def _remind_reviewers(self):
         """Ask those who may review it, as long as it waits for them."""

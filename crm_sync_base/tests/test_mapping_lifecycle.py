@@ -158,6 +158,16 @@ class TestMappingLifecycle(SyncCase):
         with self.assertRaisesRegex(UserError, "was in use and is kept"):
             first.unlink()
 
+    def test_a_working_flow_keeps_a_mapping(self):
+        first = self.flow.mapping_id
+        with self.assertRaisesRegex(UserError, "is in use"):
+            first.write({"state": "retired"})
+        self.flow.action_switch_off()
+        first.write({"state": "retired"})
+        self.assertFalse(self.flow.mapping_id)
+        first.action_roll_back()
+        self.assertEqual(self.flow.mapping_id, first)
+
     def test_versions_go_with_their_flow(self):
         flow = self.make_flow(ACCOUNT_RULES)
         mapping = flow.mapping_id

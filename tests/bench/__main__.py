@@ -22,6 +22,7 @@ from . import (
     outbound_customers,
     priority_under_backfill,
     queue_noop,
+    rule_overhead,
     webhook_accept,
     webhook_latency,
 )
@@ -35,6 +36,7 @@ BENCHES: dict[str, type[harness.Bench]] = {
         audit_verify.AuditVerify,
         match_ladder.MatchLadder,
         dry_run.DryRun,
+        rule_overhead.RuleOverhead,
     )
 }
 

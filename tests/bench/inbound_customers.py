@@ -32,12 +32,13 @@ class Import:
     """Companies and contacts in a sandbox, and databases to import them into.
 
     :param size: companies plus contacts, half of each
+    :param contacts_each: 0 leaves the contacts out
     """
 
-    def __init__(self, bench: harness.Bench, folder: Path, sandbox: Sandbox, size: int):
+    def __init__(self, bench: harness.Bench, folder: Path, sandbox: Sandbox, size: int, contacts_each: int = 1):
         self._bench, self._folder, self._sandbox, self.size = bench, folder, sandbox, size
         self.values_file = folder / "values.json"
-        sandbox.admin.post("/salesforce/generate", {"accounts": size // 2, "contacts_each": 1})
+        sandbox.admin.post("/salesforce/generate", {"accounts": size // 2, "contacts_each": contacts_each})
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -99,7 +100,7 @@ def import_by_poll(env: Any, sandbox_url: str, known: dict[str, Any], expected: 
     env.cr.commit()
     drain(env, connection)
     seconds = time.perf_counter() - started
-    _check(env, connection, expected)
+    check(env, connection, expected)
     if values_file and not Path(values_file).exists():
         Path(values_file).write_text(json.dumps(_applied_values(env, connection)))
     return seconds
@@ -121,7 +122,7 @@ def _unfinished(connection: Any) -> list[Any]:
             "|", ("kind", "!=", "poll"), ("eta", "<=", datetime.now(timezone.utc).replace(tzinfo=None))]
 
 
-def _check(env: Any, connection: Any, expected: int) -> None:
+def check(env: Any, connection: Any, expected: int) -> None:
     """Make sure that what was measured is the whole work."""
     of_connection = [("connection_id", "=", connection.id)]
     failed = env["sync.job"].search([*of_connection, ("state", "not in", ("done", "pending"))], limit=1)
