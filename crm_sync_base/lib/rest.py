@@ -231,14 +231,12 @@ def error_of(
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Return the `Retry-After` header in seconds (RFC 9110, 10.2.3: a number or a date), or None."""
-    text = headers.get("Retry-After") or ""
+    text = (headers.get("Retry-After") or "").strip()
     try:
-        return max(float(text), 0.0)
-    except ValueError:
-        pass
-    try:
+        if text.lstrip("-").replace(".", "", 1).isdigit():
+            return max(float(text), 0.0)
         return max(email.utils.parsedate_to_datetime(text).timestamp() - time.time(), 0.0)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 

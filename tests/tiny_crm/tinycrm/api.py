@@ -36,6 +36,7 @@ class Api:
             web.get("/v1/kinds/{kind}/fields", self.fields),
             web.post("/v1/kinds/{kind}/fields", self.add_field),
             web.get("/v1/changes", self.changes),
+            web.get("/v1/count", self.count),
             web.post("/v1/records/{kind}/read", self.read),
             web.post("/v1/records/{kind}/write", self.write),
             web.put("/v1/webhook", self.webhook),
@@ -124,6 +125,11 @@ class Api:
         ]
         following = found[-1]["revision"] if found else after
         return web.json_response({"changes": found, "next": following, "more": len(rows) > limit})
+
+    async def count(self, request):
+        """How many records of a kind there are, by the values of fields."""
+        asked = dict(request.query)
+        return web.json_response({"count": self.store.count(asked.pop("kind"), asked)})
 
     async def read(self, request):
         """The present state of records; what was never there is not in the answer."""

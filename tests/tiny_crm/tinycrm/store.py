@@ -122,11 +122,13 @@ class Store:
         :raises Missing: when it was never there.
         """
         row = self.one(
-            "SELECT fields, revision, deleted, merged_into FROM record WHERE kind = ? AND id = ?", kind, record_id)
+            "SELECT r.fields, r.revision, r.deleted, r.merged_into, e.at FROM record r"
+            " JOIN event e ON e.number = r.revision WHERE r.kind = ? AND r.id = ?", kind, record_id)
         if not row:
             raise Missing(record_id)
         return {
             "id": record_id, "kind": kind, "revision": row[1], "deleted": bool(row[2]), "merged_into": row[3],
+            "changed_at": row[4],
             "fields": {} if row[2] else {**dict.fromkeys(self.fields(kind)), **json.loads(row[0])},
         }
 
@@ -197,6 +199,17 @@ class Store:
         return self.all(
             "SELECT r.revision, r.id, e.type FROM record r JOIN event e ON e.number = r.revision"
             " WHERE r.kind = ? AND r.revision > ? ORDER BY r.revision LIMIT ?", kind, after, limit)
+
+    def count(self, kind, conditions):
+        """Return how many records of a kind have these values: `{field: text}`."""
+        fields = self.fields(kind)
+        missing = [{"field": name, "code": "unknown_field"} for name in conditions if name not in fields]
+        if missing:
+            raise Refused(missing)
+        query = "SELECT count(*) FROM record WHERE kind = ? AND NOT deleted" + "".join(
+            " AND json_extract(fields, ?) = ?" for _name in conditions)
+        values = [part for name, value in conditions.items() for part in (f"$.{name}", value)]
+        return self.one(query, kind, *values)[0]
 
     # === Answers that may be asked for again ===#
 

@@ -29,6 +29,8 @@ class Ui:
     @web.middleware
     async def middleware(self, request, handler):
         """Say in words what is wrong with a test."""
+        if not request.path.startswith("/ui/"):
+            return await handler(request)
         try:
             return await handler(request)
         except (Missing, Refused) as problem:

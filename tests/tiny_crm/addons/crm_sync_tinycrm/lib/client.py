@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timezone
 from typing import Any
 
 from odoo.addons.crm_sync_base.lib.declarations import Document, Page, RateState, Ref, Write, WriteResult
@@ -70,13 +71,13 @@ class TinyClient(RestClient):
 
     # === Records ===#
 
-    def read(self, kind: str, ids: Iterable[str]) -> list[Document]:
+    def documents(self, kind: str, ids: Iterable[str]) -> list[Document]:
         """Return the present state of records; what was never there is left out."""
         answer = self.call("POST", self._path("records", kind, "read"), {"ids": list(ids)})
         return [
             Document(
                 record["id"],
-                {"id": record["id"], **record["fields"]},
+                {"id": record["id"], "changed_at": record["changed_at"], **record["fields"]},
                 version_of(record["revision"]),
                 deleted=record["deleted"],
                 merged_into=record["merged_into"],
@@ -97,7 +98,11 @@ class TinyClient(RestClient):
         )
         return Page(refs, str(body["next"]), done=not body["more"])
 
-    def write(self, kind: str, writes: Iterable[Write]) -> list[WriteResult]:
+    def count(self, kind: str, conditions: Mapping[str, str]) -> int:
+        """Return how many records have these values."""
+        return self.call("GET", self._path("count"), params={"kind": kind, **conditions}).body["count"]
+
+    def put(self, kind: str, writes: Iterable[Write]) -> list[WriteResult]:
         """Create or update records; each key has its effect once."""
         by_key = {write.idempotency_key: write for write in writes}
         asked = [
@@ -110,6 +115,11 @@ class TinyClient(RestClient):
 def version_of(revision: int) -> str:
     """Return a revision as text that sorts as numbers do."""
     return f"{revision:012d}"
+
+
+def moment(seconds: int) -> datetime:
+    """Return a Unix time as the engine keeps moments: naive UTC."""
+    return datetime.fromtimestamp(seconds, timezone.utc).replace(tzinfo=None)
 
 
 def problems_of(error: Mapping[str, Any]) -> tuple[str, ...]:

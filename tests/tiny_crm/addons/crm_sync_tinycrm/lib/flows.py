@@ -15,18 +15,24 @@ _COMPANY_RULES = [
     {"path": "country", "field": "country_id", "transform": "country", "label": "Country"},
 ]
 
-#: A person whom another system brought is found by the e-mail address, and keeps what
-#: that system says of the phone: Odoo tells Tiny CRM (flow `phones`), not the other way.
+#: A person whom another system brought is found by the e-mail address. Whose value counts
+#: is said field by field: of the phone number Odoo is the system of record, and tells Tiny
+#: CRM (flow `phones`); what is empty in Odoo is filled.
 _PERSON_RULES = [
     {"path": "name", "field": "name", "required": True, "label": "Name", "policy": "create_only"},
     {"path": "company", "field": "parent_id", "transform": "reference", "argument": "company", "label": "Company",
      "policy": "fill_empty"},
     {"path": "email", "field": "email", "label": "E-mail", "is_key": True},
-    {"path": "phone", "field": "phone", "label": "Phone", "policy": "fill_empty"},
+    {"path": "phone", "field": "phone", "label": "Phone", "owner": "odoo", "conflict": "fill_empty"},
     {"path": "job", "field": "function", "label": "Job", "policy": "fill_empty"},
 ]
 
-_PHONE_RULES = [{"field": "phone", "path": "phone", "label": "Phone", "direction": "outbound"}]
+
+def _out(field: str, path: str, label: str, **more: Any) -> dict[str, Any]:
+    return {"field": field, "path": path, "label": label, "direction": "outbound", "owner": "odoo", **more}
+
+
+_PHONE_RULES = [_out("phone", "phone", "Phone")]
 
 _LINE_RULES = [
     {"path": "sku", "field": "product_id", "transform": "lookup", "argument": "default_code", "required": True,
@@ -65,8 +71,7 @@ STATUS = {
 AMOUNTS = {"odoo_amount_paid"}
 
 _STATUS_RULES = [
-    {"path": path, "field": field, "label": label, "direction": "outbound",
-     "transform": "number" if path in AMOUNTS else "direct"}
+    _out(field, path, label, transform="number" if path in AMOUNTS else "direct")
     for path, (field, label) in STATUS.items()
 ]
 

@@ -6,10 +6,11 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timezone
 
 from odoo.addons.crm_sync_base.lib import signing
 from odoo.addons.crm_sync_base.lib.declarations import Notification, WebhookRequest
+
+from .client import moment
 
 HEADER = "tiny-signature"
 _SIGNATURE = re.compile(r"t=(\d{1,12}),v1=([0-9a-f]{64})")
@@ -49,11 +50,10 @@ def parse(body: bytes) -> Delivery:
 
 
 def _notification(event: dict) -> Notification:
-    moment = datetime.fromtimestamp(int(event["at"]), timezone.utc)
     return Notification(
         source_id=str(event["id"]),
         remote_object=str(event["kind"]),
         external_id=str(event["record"]),
         event_type=f"{event['kind']}.{event['type']}",
-        occurred_at=moment.replace(tzinfo=None),
+        occurred_at=moment(int(event["at"])),
     )

@@ -5,10 +5,20 @@ from decimal import Decimal
 from odoo import _, api, models
 from odoo.addons.crm_sync_base.lib.declarations import Receipt, RemoteAccount, RemoteField, RemoteObject
 from odoo.addons.q2c_sale.lib.facts import CRM, DealFacts
+from odoo.exceptions import UserError
 
 from ..lib import flows, webhook
-from ..lib.client import BATCH, TinyClient
+from ..lib.client import BATCH, TinyClient, moment
 
+#: type of a field at Tiny CRM → what it holds, in the words that all systems share
+KINDS = {
+    "text": "text",
+    "number": "number",
+    "flag": "boolean",
+    "date": "date",
+    "link": "reference",
+    "lines": "lines",
+}
 ANSWERS = {"unsigned": 401, "bad_signature": 401, "stale": 401}
 
 
@@ -28,6 +38,12 @@ class SyncConnectorTinycrm(models.AbstractModel):
             RemoteObject("person", _("Person"), BATCH, BATCH, can_push=True),
             RemoteObject("deal", _("Deal"), BATCH, BATCH, can_push=True, priority=5),
         )
+
+    @api.model
+    def _object(self, name):
+        declared = super()._object(name)
+        # Whatever kind it is, the same calls read and write it.
+        return declared if declared.can_push else RemoteObject(name, name, BATCH, BATCH, can_push=True, custom=True)
 
     @api.model
     def _credential_fields(self):
@@ -88,28 +104,44 @@ class SyncConnectorTinycrm(models.AbstractModel):
     # === Records ===#
 
     def _read(self, connection, object_name, external_ids):
-        return self._client(connection).read(object_name, external_ids)
+        return self._client(connection).documents(object_name, external_ids)
 
     def _poll(self, connection, flow, cursor):
         return self._client(connection).changes(flow.remote_object, cursor)
 
+    def _count(self, connection, flow):
+        conditions = flow._remote_conditions()
+        if not all(operator == "=" and isinstance(value, str) for _path, operator, value in conditions):
+            raise UserError(_("Tiny CRM counts by equal texts only: the rest is looked at in Odoo."))
+        wanted = {path: value for path, _operator, value in conditions}
+        return self._client(connection).count(flow.remote_object, wanted)
+
     def _push(self, connection, object_name, writes):
-        return self._client(connection).write(object_name, writes)
+        return self._client(connection).put(object_name, writes)
 
     # === Schema ===#
 
-    def _describe(self, connection, object_name):
+    def _describe_objects(self, connection):
         return [
-            RemoteField(
-                name=field["name"],
-                label=field["label"],
-                type=field["type"],
-                required=field["required"],
-                custom=field["custom"],
-                references=field.get("to", ""),
-            )
-            for field in self._client(connection).fields(object_name)
+            replace(self._object(kind["name"]), label=kind["label"], custom=kind["custom"])
+            for kind in self._client(connection).kinds()
         ]
+
+    def _describe(self, connection, object_name):
+        described = [self._field(field) for field in self._client(connection).fields(object_name)]
+        # What the client adds to each document can be mapped as well.
+        return [*described, RemoteField("id", _("ID"), "text", writable=False, unique=True, kind="text")]
+
+    def _field(self, field):
+        return RemoteField(
+            name=field["name"],
+            label=field["label"],
+            type=field["type"],
+            required=field["required"],
+            custom=field["custom"],
+            references=field.get("to", ""),
+            kind=KINDS.get(field["type"], "other"),
+        )
 
     # === Webhooks ===#
 
@@ -129,6 +161,11 @@ class SyncConnectorTinycrm(models.AbstractModel):
 
     def _label(self, object_name, document):
         return document.data.get("name") or ""
+
+    def _changed_at(self, object_name, document):
+        # Revisions tell no time; the version of a document that a person edited does.
+        seconds = document.data.get("changed_at")
+        return super()._changed_at(object_name, document) or (moment(seconds) if seconds else None)
 
     def _amount(self, connection, object_name, document):
         if object_name != "deal" or not document.data.get("total"):

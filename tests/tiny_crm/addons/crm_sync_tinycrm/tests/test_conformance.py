@@ -1,10 +1,13 @@
 import json
 import time
 from dataclasses import replace
+from datetime import timezone
 
 from odoo.addons.crm_sync_base.lib import signing
 from odoo.addons.crm_sync_base.lib.declarations import WebhookRequest
+from odoo.addons.crm_sync_base.lib.errors import RemoteGone
 from odoo.addons.crm_sync_base.tests.conformance import ConnectorConformance
+from odoo.exceptions import UserError
 from odoo.tests import tagged
 
 from .common import TinyCase
@@ -90,6 +93,30 @@ class TestTinyConformance(ConnectorConformance, TinyCase):
         self.assertEqual(len(names), len(set(names)))
         self.assertIn("odoo_payment_status", names)
 
+    def test_the_type_of_each_field_is_told(self):
+        described = {field.name: field for field in self.connector._describe(self.connection, "deal")}
+        self.assertEqual(described["company"].references, "company")
+        kinds = {name: described[name].kind for name in ("name", "company", "lines", "total")}
+        self.assertEqual(kinds, {"name": "text", "company": "reference", "lines": "lines", "total": "number"})
+        with self.assertRaises(RemoteGone):
+            self.connector._describe(self.connection, "no_such_kind")
+
+    def test_what_a_flow_would_bring_can_be_counted(self):
+        for stage in ("open", "won", "won"):
+            self.add("deal", name="Counted", stage=stage)
+        flow = self.env["sync.flow"].new(
+            {"connection_id": self.connection.id, "remote_object": "deal", "remote_scope": "[('stage', '=', 'won')]"})
+        self.assertEqual(self.connector._count(self.connection, flow), 2)
+        flow.remote_scope = "[('total', '>', 5)]"
+        with self.assertRaises(UserError):
+            self.connector._count(self.connection, flow)
+
+    def test_the_moment_of_a_change_is_the_systems(self):
+        (external_id,) = self.remote_create(1)
+        (document,) = self.connector._read(self.connection, "company", [external_id])
+        moment = self.connector._changed_at("company", document)
+        self.assertAlmostEqual(moment.replace(tzinfo=timezone.utc).timestamp(), time.time(), delta=60)
+
     # === A kind of records that no code knows ===#
 
     def test_a_kind_of_ones_own_needs_a_mapping_and_no_code(self):
@@ -98,6 +125,8 @@ class TestTinyConformance(ConnectorConformance, TinyCase):
         region = self.add("region", title="Northern Lights")
         described = {field.name: field for field in self.connector._describe(self.connection, "region")}
         self.assertTrue(described["title"].custom)
+        kinds = {kind.name: kind for kind in self.connector._describe_objects(self.connection)}
+        self.assertEqual((kinds["region"].label, kinds["region"].custom, kinds["deal"].custom), ("Region", True, False))
         template = {"name": "Regions", "remote_object": "region", "model": "res.partner.category", "mode": "live"}
         create = self.env["sync.flow.template"]._create_flow
         inward = create(self.connection, {

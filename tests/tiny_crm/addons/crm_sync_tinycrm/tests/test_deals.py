@@ -26,10 +26,10 @@ class TestTinyDeals(DealStory, TinyCase):
         "no_company": ["Company"],
     }
 
-    def make_deal(self, win=True, defects=(), lines=LINES, company=None):
+    def make_deal(self, win=True, defects=(), lines=LINES, company=None, person=None):
         """Create a deal, and win it, as a sales user would; return its id."""
         company = company or self.add("company", name="Lovelace & Sons", city="Berlin", country="Germany")
-        person = self.add("person", name="Ada King", company=company, email=f"ada{company}@example.com")
+        person = person or self.add("person", name="Ada King", company=company, email=f"ada{company}@example.com")
         rows = [{"id": str(number), **TAX, **line} for number, line in enumerate(lines, 1)]
         if "unmapped_product" in defects:
             rows[0]["sku"] = "UNMAPPED-1"
@@ -47,8 +47,9 @@ class TestTinyDeals(DealStory, TinyCase):
         return deal
 
     def same_customer(self, deal_id):
-        """Return the company of a deal."""
-        return {"company": self.look("deal", deal_id)["company"]}
+        """Return company and person of a deal."""
+        deal = self.look("deal", deal_id)
+        return {"company": deal["company"], "person": deal["person"]}
 
     def remote_status(self, deal_id):
         """Return what the deal says of order and payment."""

@@ -20,7 +20,7 @@ class TestTinyClient(TinyCase):
 
     def write_one(self, key, external_id=None, **values):
         """Write one company."""
-        (result,) = self.client.write("company", [Write(1, external_id, values, key)])
+        (result,) = self.client.put("company", [Write(1, external_id, values, key)])
         return result
 
     def test_every_page_of_changes_goes_on_where_the_last_one_ended(self):
@@ -37,7 +37,7 @@ class TestTinyClient(TinyCase):
         self.change("company", wanted[3], city="Rome")
         page = self.client.changes("company", cursor)
         self.assertEqual([ref.external_id for ref in page.refs], [wanted[3]])
-        self.assertEqual(self.client.read("company", [wanted[3]])[0].version, page.refs[0].version)
+        self.assertEqual(self.client.documents("company", [wanted[3]])[0].version, page.refs[0].version)
 
     def test_a_key_that_is_known_with_other_values_is_said_so(self):
         first = self.write_one("k1", name="One")
@@ -58,7 +58,7 @@ class TestTinyClient(TinyCase):
     def test_money_keeps_its_digits(self):
         line = {"quantity": "3", "price": "33.335", "tax_rate": "15"}
         deal = self.add("deal", name="Exact", stage="open", lines=[line])
-        (document,) = self.client.read("deal", [deal])
+        (document,) = self.client.documents("deal", [deal])
         self.assertEqual(
             [Decimal(document.data[name]) for name in ("net", "tax", "total")],
             [Decimal("100.01"), Decimal("15.00"), Decimal("115.01")])
@@ -68,7 +68,7 @@ class TestTinyClient(TinyCase):
 
         def create():
             client = TinyClient(self.standin_url, given["client_id"], given["client_secret"])
-            results.extend(client.write("company", [Write(1, None, {"name": "Race"}, "race")]))
+            results.extend(client.put("company", [Write(1, None, {"name": "Race"}, "race")]))
 
         workers = [threading.Thread(target=create) for _number in range(4)]
         for worker in workers:
