@@ -11,7 +11,22 @@ import signal
 import sys
 import time
 
-from . import bench, chaos, database, doctor, lint, locking, odoo, odoo_source, paths, postgres, services, testing, venv
+from . import (
+    bench,
+    chaos,
+    config,
+    database,
+    doctor,
+    lint,
+    locking,
+    odoo,
+    odoo_source,
+    paths,
+    postgres,
+    services,
+    testing,
+    venv,
+)
 from .console import Failure, say, show_failure
 from .environment import Environment
 from .rpc import OdooError
@@ -239,6 +254,7 @@ def _add_running_commands(commands) -> None:
                      metavar="NAME", help="odoo, sandbox, postgres, setup, install (default: all)")
     sub = _add(commands, "shell", cmd_shell, "open Odoo's Python prompt")
     sub.add_argument("-d", "--database", default=database.DEMO, help=f"default {database.DEMO}")
+    config.add_parser(commands)
     _add(commands, "doctor", cmd_doctor, "check this machine and say what to fix")
 
 

@@ -43,6 +43,8 @@
         "wizards/sync_endpoint_override_views.xml",
         "views/sync_endpoint_views.xml",
         "views/sync_connection_views.xml",
+        "wizards/sync_package_wizard_views.xml",
+        "views/sync_package_views.xml",
         "views/sync_flow_help_templates.xml",
         "views/sync_phase_views.xml",
         "views/sync_flow_views.xml",

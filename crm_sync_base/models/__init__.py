@@ -15,6 +15,12 @@ from . import sync_flow_help
 from . import sync_phase
 from . import sync_phase_item
 from . import sync_flow_phase
+from . import sync_portable
+from . import sync_package
+from . import sync_package_line
+from . import sync_package_connection
+from . import sync_package_signer
+from . import sync_package_content
 from . import sync_flow_template
 from . import sync_flow_match
 from . import sync_match_base

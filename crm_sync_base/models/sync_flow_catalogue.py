@@ -12,6 +12,7 @@ class SyncFlowCatalogue(models.Model):
 
     # What a flow does must not change without a trace.
     name = fields.Char(tracking=True)
+    code = fields.Char(copy=False)  # a copy is another flow
     remote_object = fields.Char(tracking=True)
     model_id = fields.Many2one(tracking=True)
     direction = fields.Selection(tracking=True)

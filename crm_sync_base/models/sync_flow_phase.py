@@ -39,17 +39,17 @@ class SyncFlowPhase(models.Model):
     @api.model_create_multi
     def create(self, vals_list):
         flows = super().create(vals_list)
-        flows._assert_phase()
+        for flow in flows.filtered(lambda flow: flow.mode == "live"):
+            flow._assert_phase(flow.phase_id)
         return flows
 
     def write(self, vals):
-        rising = self.filtered(lambda flow: flow.mode != "live") if vals.get("mode") == "live" else self.browse()
-        result = super().write(vals)
-        rising._assert_phase()
-        return result
+        if vals.get("mode") == "live":
+            for flow in self.filtered(lambda flow: flow.mode != "live"):
+                flow._assert_phase(flow.phase_id.browse(vals["phase_id"]) if "phase_id" in vals else flow.phase_id)
+        return super().write(vals)
 
-    def _assert_phase(self):
+    def _assert_phase(self, phase):
         """Refuse what goes live before its time, see `sync.phase._assert_unlocked`."""
-        for flow in self:
-            if flow.mode == "live" and flow.phase_id:
-                flow.phase_id._assert_unlocked(flow)
+        if phase:
+            phase._assert_unlocked(self)

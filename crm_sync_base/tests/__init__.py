@@ -71,3 +71,4 @@ from . import test_hierarchy
 from . import test_lib_undo
 from . import test_run_undo
 from . import test_matrix
+from . import test_package

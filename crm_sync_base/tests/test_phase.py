@@ -38,10 +38,10 @@ class TestPhase(SyncCase):
         self.assertIn(self.masters.name, self.deals.phase_locked)
         with self.assertRaisesRegex(UserError, "Every flow is live"):
             self.deals.action_go_live()
-        self.env.invalidate_all(flush=False)
         with self.assertRaises(UserError):
             self.deals.write({"mode": "live"})
-        self.env.invalidate_all(flush=False)
+        with self.assertRaises(UserError):
+            self.deals.write({"mode": "live", "phase_id": self.orders.id})
         with self.assertRaises(UserError):
             self.deals.copy({"mode": "live", "phase_id": self.orders.id, "code": "copy"})
         self.deals.action_dry_run()  # planning is allowed at any time

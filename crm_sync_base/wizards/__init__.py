@@ -16,3 +16,5 @@ from . import sync_proposal_choose_wizard
 from . import sync_proposal_choose_wizard_line
 from . import sync_change_export_wizard
 from . import sync_run_undo_wizard
+from . import sync_package_export_wizard
+from . import sync_package_import_wizard

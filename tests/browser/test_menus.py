@@ -18,11 +18,11 @@ DECIDE = {"menu_sync_proposal", "menu_sync_approval_rule", "menu_sync_approval_d
 WORK = BASICS | LEDGERS | JOBS | {"menu_sync_audit", "menu_sync_change_export"} | {
     "menu_sync_proposal", "menu_sync_matrix", "menu_sync_violation",
     "menu_sync_flow", "menu_sync_connection", "menu_sync_endpoint", "menu_sync_value_map", "menu_sync_hold",
-    "menu_sync_metric",
+    "menu_sync_metric", "menu_sync_phase", "menu_sync_package",
 }
 ALL = WORK | {
     "menu_sync_approval_rule", "menu_sync_mapping", "menu_sync_lane", "menu_sync_exception_sla", "menu_sync_seal",
-    "menu_sync_seal_check",
+    "menu_sync_seal_check", "menu_sync_package_signer",
 }
 REPLAY = {"menu_sync_replay"}
 SEEN = {
@@ -31,7 +31,7 @@ SEEN = {
     "auditor": ALL | DECIDE,
     "operator": WORK | REPLAY,
     "user": BASICS,
-    "approver": BASICS | DECIDE,
+    "approver": BASICS | DECIDE | {"menu_sync_package"},
 }
 
 
