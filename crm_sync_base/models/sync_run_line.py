@@ -128,6 +128,21 @@ class SyncRunLine(models.Model):
         )
         return set(self.env.cr.fetchall())
 
+    @api.autovacuum
+    def _gc_lines(self):
+        """Forget the lines of runs that ended long ago, as long as plans are kept; the run stays.
+
+        :return: (how many, whether there are more).
+        """
+        Retention = self.env["sync.retention"]
+        return Retention._delete(self._SQL_OLD, Retention._cutoff("keep_plans_days"))
+
+    _SQL_OLD = """
+        DELETE FROM sync_run_line WHERE id IN (
+            SELECT l.id FROM sync_run r JOIN sync_run_line l ON l.run_id = r.id
+             WHERE r.done_at < %(cutoff)s AND r.state <> 'running' LIMIT %(limit)s)
+    """
+
     def action_open_change(self):
         """Open the change, field by field."""
         self.ensure_one()

@@ -74,6 +74,9 @@ class SyncRunPlan(models.Model):
             raise UserError(_("%s was approved already. Start another dry run.", self.name))
         if self.flow_id.mode == "off":
             raise UserError(_("%s is off. Switch it to dry run or go live first.", self.flow_id.name))
+        if self.flow_id.phase_locked:
+            # Writing for real is what the phases of a go-live keep back.
+            raise UserError(self.flow_id.phase_locked)
 
     def _check_may_resume(self):
         if self.kind != "execution":

@@ -238,7 +238,7 @@ class TestDryRun(RunCase):
         self.put(4)
         self.loaded()
         self.remote.put("Account", "a1", Name="Renamed")
-        self.remote.put("Account", "new", Name="Brand New", Email="new@example.com")
+        self.remote.put("Account", "new", Name="Brand New", Email="new@brandnew.example")
         self.remote.put("Account", "bad", Name="")
 
     def books(self):
@@ -315,7 +315,7 @@ class TestDryRun(RunCase):
         self.mixed()
         plan = self.loaded(dry_run=True)
         self.remote.put("Account", "a1", Name="Renamed Again")  # the source
-        self.remote.put("Account", "new", Name="Brand New", Email="other@example.com")
+        self.remote.put("Account", "new", Name="Brand New", Email="other@brandnew.example")
         run = self.finish(self.env["sync.run"].browse(plan.action_approve()["res_id"]))
         self.assertEqual((run.state, self.counts(run)), ("done", {"differs": 2}))
         self.assertIn("Not as planned any more: Name", self.line(run, "a1").reason)
@@ -396,6 +396,28 @@ class TestDryRun(RunCase):
             run.action_approve()
         with self.assertRaisesRegex(UserError, "no finished dry run"):
             self.start(dry_run=True).action_approve()
+
+    def test_a_plan_is_not_carried_out_before_its_phase(self):
+        self.flow.mode = "dry_run"
+        self.put(1)
+        plan = self.loaded(dry_run=True)
+        Phase = self.env["sync.phase"]
+        Phase.search([("company_id", "=", self.flow.company_id.id)]).signed_off = True
+        _first, second = Phase.create(
+            [{"name": name, "company_id": self.flow.company_id.id, "sequence": 900 + number}
+             for number, name in enumerate(("First", "Second"))]
+        )  # fmt: skip
+        self.flow.phase_id = second
+        with self.assertRaisesRegex(UserError, "Locked: First must be signed off"):
+            plan.action_approve()
+
+    def test_lines_are_forgotten_in_the_end(self):
+        self.put(2)
+        old, fresh = self.loaded(dry_run=True), self.loaded(dry_run=True)
+        old.done_at -= timedelta(days=4000)
+        self.env.flush_all()
+        self.assertEqual(self.env["sync.run.line"]._gc_lines(), (2, False))
+        self.assertEqual((len(old.line_ids), len(fresh.line_ids)), (0, 2))
 
     def test_its_jobs_are_not_replayed(self):
         self.put(1)

@@ -19,7 +19,7 @@ class TestUndo(RunCase):
         """Let a run change two records and create one."""
         self.remote.put("Account", "a0", Name="Renamed 0", Email="old@example.com")
         self.remote.put("Account", "a1", Name="Renamed 1", Email="new@example.com", Country="US")
-        self.remote.put("Account", "new", Name="Brand New", Email="brand@example.com")
+        self.remote.put("Account", "new", Name="Brand New", Email="hello@brandnew.example")
         return self.loaded()
 
     def partner(self, external_id):
