@@ -45,6 +45,7 @@ class Document:
     version: str = ""
     deleted: bool = False
     merged_into: str | None = None  #: the record that survived a remote merge
+    merged_from: tuple[str, ...] = ()  #: the records that were merged into it, where it tells
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,11 +111,15 @@ def load(text: str) -> Kept:
     """
     try:
         data = from_json(text)
-        brought = tuple((name, Document(**document)) for name, document in data["brought"])
-        return Kept(Document(**data["document"]), brought)
+        brought = tuple((name, _document(document)) for name, document in data["brought"])
+        return Kept(_document(data["document"]), brought)
     except (EditProblem, KeyError, TypeError, ValueError) as error:
         # Without the original, which may quote the document.
         raise DocumentUnreadable(type(error).__name__) from None
+
+
+def _document(data: dict[str, Any]) -> Document:
+    return Document(**{**data, "merged_from": tuple(data.get("merged_from") or ())})
 
 
 def edited_version(version: str, moment: datetime) -> str:

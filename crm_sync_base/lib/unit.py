@@ -7,6 +7,7 @@ class Unit:
     """One document on its way into Odoo, from planning to result."""
 
     __slots__ = (
+        "absorbs",
         "binding",
         "brought",
         "changes",
@@ -59,6 +60,7 @@ class Unit:
         self.decided = None  # (proposal id, record id, values): instead of a document
         self.granted = frozenset()  # fields that a person has decided on
         self.error = None
+        self.absorbs = []  # ids of remote records that were merged into it and are still bound
         self.merged_into = ""  # id of the remote record that survived a merge there
         self.restored = None  # the `sync.binding.former` that does not hold any more
         self.summary = ""

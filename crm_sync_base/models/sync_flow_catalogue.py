@@ -57,7 +57,7 @@ class SyncFlowCatalogue(models.Model):
     def _compute_ends(self):
         for flow in self:
             remote = " · ".join(filter(None, [flow.connection_id.name, flow._remote_label()]))
-            local = _("Odoo · %s", flow.model_id.name or "")
+            local = _("Odoo · %s", flow.model_id.sudo().name or "")
             inbound = flow.direction == "inbound"
             flow.source_label, flow.target_label = (remote, local) if inbound else (local, remote)
 

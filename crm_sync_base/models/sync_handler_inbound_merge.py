@@ -27,6 +27,27 @@ class SyncHandlerInboundMerge(models.AbstractModel):
                 self._plan_merge(flow, unit, former)
             elif former:
                 self._meet_former(unit, former)
+        self._screen_survivors(flow, units)
+
+    def _screen_survivors(self, flow, units):
+        """Let the records go first that a document says were merged into it (one query).
+
+        A poll sees the survivor only; where it has a new id, it would be taken for a new
+        record. The jobs of those that were merged away lead back to it.
+        """
+        absorbed = {
+            unit: set(map(flow._remote().normalize_id, unit.document.merged_from)) - {unit.external_id}
+            for unit in units
+            if isinstance(unit.document, Document) and unit.document.merged_from and not unit.document.deleted
+        }
+        if not absorbed:
+            return
+        ids = sorted(set().union(*absorbed.values()))
+        bound = self.env["sync.binding"]._lock(flow.connection_id, flow.remote_object, ids).keys()
+        for unit, merged_from in absorbed.items():
+            unit.absorbs = sorted(merged_from & bound)
+            if unit.absorbs and not unit.binding and unit.is_open:
+                unit.summary = _("Takes over from %s, which were merged into it", ", ".join(unit.absorbs))
 
     def _survivor_id(self, flow, unit):
         """Return the id of the record that a deleted one was merged into, or an empty text."""
@@ -63,10 +84,22 @@ class SyncHandlerInboundMerge(models.AbstractModel):
     def _apply(self, env, units, registry):
         """Follow merges first: what is planned may belong to the survivor."""
         self._follow_merges(env, units)
+        self._ask_for_absorbed(units)
         formers = [unit.restored.id for unit in units if unit.restored]
         if formers:
             self.env["sync.binding.former"].browse(formers).unlink()
         return super()._apply(env, units, registry)
+
+    def _ask_for_absorbed(self, units):
+        """Enqueue the records that were merged into others and are still bound."""
+        for unit in units:
+            if unit.absorbs and unit.error is None:
+                self.env["sync.job"]._enqueue_documents(
+                    unit.flow.connection_id,
+                    unit.flow.remote_object,
+                    unit.absorbs,
+                    dict.fromkeys(unit.absorbs, unit.job.correlation_id),
+                )
 
     def _follow_merges(self, env, units):
         """Let the bindings of merged-away records lead to their survivors.

@@ -83,25 +83,25 @@ class SyncSealCheck(models.Model):
     def _verdict(self):
         if self.state == "running":
             return _(
-                "%(changes)s changes verified so far, up to seal %(seal)s of %(seals)s.",
+                "Verified so far: %(changes)s changes, up to seal %(seal)s of %(seals)s.",
                 changes=self.change_count, seal=self.head_number, seals=self.seal_count,
             )
         if self.state == "failed":
             return _("The verification could not be finished; the server's log says why. Verify again.")
         if self.state == "tampered":
             return _(
-                "%s findings: the change ledger is not what the synchronisation wrote. Do not rely on the entries "
+                "Findings: %s. The change ledger is not what the synchronisation wrote. Do not rely on the entries "
                 "listed here, compare them with a backup, and find out who can write to the database.",
                 self.finding_count,
             )
         text = _(
-            "All %(changes)s changes are as they were recorded, up to seal %(seal)s.",
+            "Every change is as it was recorded: %(changes)s in all, up to seal %(seal)s.",
             changes=self.change_count, seal=self.head_number,
         )
         if self.removed_count:
-            text += " " + _("%s older ones were removed by the retention rule, as announced.", self.removed_count)
+            text += " " + _("Removed by the retention rule, as announced: %s.", self.removed_count)
         if self.waiting_count:
-            text += " " + _("%s of the last moments wait for their seal.", self.waiting_count)
+            text += " " + _("Of the last moments, these wait for their seal: %s.", self.waiting_count)
         return text
 
     # === Start ===#

@@ -387,7 +387,7 @@ class TestSeal(SyncCase):
         self.assertEqual((check.state, check.user_id), ("running", self.auditor))
         self.env["sync.seal.check"]._cron_verify()
         self.assertEqual((check.state, check.progress), ("intact", 100.0))
-        self.assertIn("All 1 changes are as they were recorded", check.message)
+        self.assertIn("Every change is as it was recorded: 1 in all", check.message)
         for group in ("user", "operator", "approver"):
             user = new_test_user(self.env, f"seal_{group}", groups=f"base.group_user,crm_sync_base.group_sync_{group}")
             with self.subTest(group), self.assertRaises(AccessError):

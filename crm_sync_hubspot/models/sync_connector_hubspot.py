@@ -32,6 +32,9 @@ from ..lib.const import (
 )
 from .token_store import ConnectionTokenStore
 
+MERGED_IDS = "hs_merged_object_ids"  # of the records that were merged into one, separated by semicolons
+MERGING = {"companies", "contacts", "deals"}
+
 ANSWERS = {"accepted": 200, "unsigned": 401, "bad_signature": 401, "stale": 401}
 
 
@@ -164,7 +167,13 @@ class SyncConnectorHubspot(models.AbstractModel):
             self._add_titles(client, object_name, data)
         self._add_associations(connection, client, object_name, data)
         result = [
-            Document(item.id, data[item.id], item.record.get("updatedAt", "")) for item in live
+            Document(
+                item.id,
+                data[item.id],
+                item.record.get("updatedAt", ""),
+                merged_from=self._merged_from(item.record),
+            )
+            for item in live
         ]
         result += [
             Document(item.id, {}, deleted=True, merged_into=item.merged_into or None)
@@ -173,10 +182,18 @@ class SyncConnectorHubspot(models.AbstractModel):
         ]
         return result
 
+    @staticmethod
+    def _merged_from(record):
+        """Return the ids of the records that were merged into this one."""
+        ids = (record.get("properties") or {}).get(MERGED_IDS) or ""
+        return tuple(filter(None, ids.split(";")))
+
     def _properties(self, connection, object_name):
         """Return what to read of an object: its own list and all that is mapped."""
         mapped = self.env["sync.flow"]._mapped_paths(connection, object_name)
         known = documents.PROPERTIES.get(object_name, ())
+        if object_name in MERGING:
+            known = (*known, MERGED_IDS)
         if is_custom(object_name):
             custom = self._client(connection).custom_type(object_name)
             known = (custom["primaryDisplayProperty"],) if custom.get("primaryDisplayProperty") else ()
