@@ -48,7 +48,7 @@ class SyncMatchIndex(models.AbstractModel):
         known = {row[0] for row in self.env.cr.fetchall()}
         best = next((name for name in _COLLATIONS if name in known), None)
         collate = f' COLLATE "{best}"' if best else ""
-        words = "|".join(matching.IGNORED_WORDS)
+        words = ",".join(matching.IGNORED_WORDS)
         self.env.cr.execute(
             # pylint: disable=sql-injection
             _SQL_NAME_KEYS.format(collate=collate, between=_BETWEEN, words=words)
@@ -147,29 +147,34 @@ class SyncMatchIndex(models.AbstractModel):
                 (number, first, second, entries[number].role, _record_id(entries[number].parent))
                 for number, first, second in keys
             ]
-            condition = f"{expression} = k.first"
-            if method == "gin":
-                condition = f"{expression} && crm_sync_name_keys(k.first, k.second)"
-            self.env.cr.execute(self._query(model, rung, condition), [*map(list, zip(*rows)), company.id, LIMIT])
+            query = self._query(model, rung, expression, method == "gin")
+            self.env.cr.execute(query, [*map(list, zip(*rows)), company.id, LIMIT])
             for number, ids in self.env.cr.fetchall():
                 found.setdefault(number, set()).update(ids)
         return found
 
-    def _query(self, model, rung, condition):
-        """Return the query that proposes records; `k` is the row of what is looked for."""
+    def _query(self, model, rung, expression, many):
+        """Return the query that proposes records; `k` is the row of what is looked for.
+
+        :param many: whether the expression gives several keys, of which one must be shared.
+        """
         company = "TRUE"
         if "company_id" in model._fields and model._fields["company_id"].store:
             company = "(t.company_id IS NULL OR t.company_id = w.company)"
+        key = "crm_sync_name_keys(u.first, u.second)" if many else "u.first"
+        # OFFSET keeps the keys from being worked out anew wherever they are compared.
         return f"""
             WITH w AS (SELECT %s::int[] AS numbers, %s::text[] AS firsts, %s::text[] AS seconds,
                               %s::text[] AS roles, %s::int[] AS parents, %s::int AS company)
             SELECT k.number, array_agg(c.id)
-              FROM w CROSS JOIN LATERAL
-                   unnest(w.numbers, w.firsts, w.seconds, w.roles, w.parents)
-                   AS k (number, first, second, role, parent)
+              FROM w CROSS JOIN LATERAL (
+                   SELECT u.number, {key} AS key, u.role, u.parent
+                     FROM unnest(w.numbers, w.firsts, w.seconds, w.roles, w.parents)
+                       AS u (number, first, second, role, parent) OFFSET 0) k
              CROSS JOIN LATERAL (
                    SELECT t.id FROM "{model._table}" t
-                    WHERE {condition} AND {company} AND ({model._sync_match_scope(rung.kind)})
+                    WHERE {expression} {"&&" if many else "="} k.key
+                      AND {company} AND ({model._sync_match_scope(rung.kind)})
                     LIMIT %s) c
              GROUP BY k.number
         """
@@ -202,34 +207,52 @@ def _record_id(parent):
     return parent if isinstance(parent, int) else None
 
 
-# A name in small letters without accents, its words, and its postcode; then its keys.
+# A name in small letters without accents, its words, and its postcode; then its keys. It runs
+# whenever a record of a matched table is written, so it is made of what PostgreSQL does fast:
+# plain expressions, a literal list (a declared one is parsed in each call, a regular expression
+# of all its words is slow), and letters as in "C" once the capital ones are gone.
 _SQL_NAME_KEYS = r"""
 CREATE OR REPLACE FUNCTION crm_sync_name_keys(name text, area text) RETURNS text[]
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $body$
-WITH folded AS (
-    SELECT btrim(regexp_replace(regexp_replace(regexp_replace(
-               replace(lower(normalize(name, NFKD){collate}), 'ß', 'ss'),
-               '[\u0300-\u036f]', '', 'g'), '\m(\w)\.(?=\w\M)', '\1', 'g'), '{between}', ' ', 'g')) AS name,
-           regexp_replace(lower(normalize(coalesce(area, ''), NFKD){collate}), '{between}', '', 'g') AS area
-), parts AS (
-    SELECT coalesce(nullif(btrim(regexp_replace(
-               ' ' || name || ' ', ' (?:{words})(?= )', '', 'g')), ''), name) AS name, area
-      FROM folded
-), marked AS (
-    SELECT name, area, replace(name, ' ', '') AS whole,
-           area || '|' || regexp_replace(name, '[^0-9]+', '', 'g') AS mark
-      FROM parts WHERE name <> ''
-)
-SELECT array_agg(DISTINCT key) FROM (
-    SELECT '=' || whole AS key FROM marked
-     UNION ALL
-    SELECT '^' || mark || left(whole, 6) FROM marked WHERE area = ''
-     UNION ALL
-    SELECT mark || '<' || left(word, 4) FROM marked, regexp_split_to_table(marked.name, ' ') AS word
-     WHERE area <> '' AND length(word) > 1
-     UNION ALL
-    SELECT mark || '>' || right(word, 3) FROM marked, regexp_split_to_table(marked.name, ' ') AS word
-     WHERE area <> '' AND length(word) > 3
-) AS keys
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $body$
+DECLARE
+    core text := replace(lower(normalize(name, NFKD){collate}), 'ß', 'ss') COLLATE "C";
+    place text := lower(normalize(coalesce(area, ''), NFKD){collate}) COLLATE "C";
+    words text[];
+    said text[] := '{{}}';
+    mark text;
+    word text;
+    keys text[];
+BEGIN
+    place := regexp_replace(place, '{between}', '', 'g');
+    core := regexp_replace(core, '[\u0300-\u036f]', '', 'g');
+    core := regexp_replace(regexp_replace(core, '\m(\w)\.(?=\w\M)', '\1', 'g'), '{between}', ' ', 'g');
+    words := string_to_array(btrim(core), ' ');
+    FOREACH word IN ARRAY coalesce(words, said) LOOP
+        IF word <> ALL ('{{{words}}}'::text[]) THEN
+            said := said || word;
+        END IF;
+    END LOOP;
+    IF cardinality(said) > 0 THEN
+        words := said;
+    END IF;
+    core := array_to_string(words, '');
+    IF core IS NULL OR core = '' THEN
+        RETURN NULL;
+    END IF;
+    mark := place || '|' || regexp_replace(core, '[^0-9]+', '', 'g');
+    keys := ARRAY['=' || core];
+    IF place = '' THEN
+        RETURN keys || ('^' || mark || left(core, 6));
+    END IF;
+    FOREACH word IN ARRAY words LOOP
+        IF length(word) > 1 THEN
+            keys := keys || (mark || '<' || left(word, 4));
+        END IF;
+        IF length(word) > 3 THEN
+            keys := keys || (mark || '>' || right(word, 3));
+        END IF;
+    END LOOP;
+    RETURN keys;
+END
 $body$
 """
