@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from .declarations import RemoteField
 from .schema import Schema, Walk, walk
+from .transforms import named_paths, problem_of
 
 ERROR, WARNING = "error", "warning"
 
@@ -27,6 +28,14 @@ _TAKES_IN: dict[str, frozenset[str]] = {
     "lines": frozenset({"lines", "references"}),
     "country": frozenset({"text", "choice"}),
     "state": frozenset({"text", "choice"}),
+    "scale": frozenset({"number", "integer", "text", "choice"}),
+    "money": frozenset({"number", "integer", "text", "choice"}),
+    "money_minor": frozenset({"number", "integer", "text", "choice"}),
+    "date_text": frozenset({"text", "choice"}),
+    "phone": frozenset({"text", "number", "integer"}),
+    "email": frozenset({"text"}),
+    "url": frozenset({"text"}),
+    "join": frozenset({"choices", "text", "choice", "references", "lines"}),
 }
 
 #: transform → kinds of what it makes of a remote value (absent: unknown, never doubted)
@@ -41,6 +50,16 @@ _GIVES_IN: dict[str, frozenset[str]] = {
     "country": frozenset({"reference"}),
     "state": frozenset({"reference"}),
     "lines": frozenset({"lines"}),
+    "scale": frozenset({"number"}),
+    "money": frozenset({"number"}),
+    "money_minor": frozenset({"number"}),
+    "date_text": frozenset({"date"}),
+    "text": frozenset({"text"}),
+    "phone": frozenset({"text"}),
+    "email": frozenset({"text"}),
+    "url": frozenset({"text"}),
+    "rich_text": frozenset({"text"}),
+    "join": frozenset({"text"}),
 }
 
 #: kinds that "as it is" hands over as something else: providers send moments, links and
@@ -55,6 +74,10 @@ _TAKES_OUT: dict[str, frozenset[str]] = {
     "date": frozenset({"date"}),
     "datetime": frozenset({"datetime"}),
     "reference": frozenset({"reference", "references"}),
+    "scale": frozenset({"number", "integer"}),
+    "money": frozenset({"number"}),
+    "money_minor": frozenset({"number"}),
+    "date_text": frozenset({"date"}),
 }
 
 _GIVES_OUT: dict[str, frozenset[str]] = {
@@ -64,6 +87,18 @@ _GIVES_OUT: dict[str, frozenset[str]] = {
     "date": frozenset({"date"}),
     "datetime": frozenset({"datetime"}),
     "reference": frozenset({"reference"}),
+    "lookup": frozenset({"text"}),
+    "country": frozenset({"text"}),
+    "state": frozenset({"text"}),
+    "scale": frozenset({"number"}),
+    "money": frozenset({"number"}),
+    "money_minor": frozenset({"number", "integer"}),
+    "date_text": frozenset({"text"}),
+    "phone": frozenset({"text"}),
+    "email": frozenset({"text"}),
+    "url": frozenset({"text"}),
+    "rich_text": frozenset({"text"}),
+    "join": frozenset({"choices", "text"}),
 }
 
 #: "as it is", out: a linked record goes out as its name
@@ -101,8 +136,8 @@ KIND_LABELS: dict[str, str] = {
     "other": "something else",
 }
 
-#: transforms that make their value without a source, or look anything up in a table
-SOURCELESS = frozenset({"constant"})
+#: transforms that may do without a source of their own, or look anything up in a table
+SOURCELESS = frozenset({"constant", "template", "expression"})
 TABLES = frozenset({"value_map"})
 
 
@@ -113,7 +148,6 @@ class RuleFacts:
     :param key: whatever the caller finds its rule by.
     :param path: remote path; `target`: Odoo field (dotted only outbound).
     :param mapped: the remote values that its value map knows; None without one.
-    :param known_transform: whether the transform works in the rule's direction(s).
     """
 
     key: str
@@ -126,7 +160,6 @@ class RuleFacts:
     required: bool = False
     mapped: frozenset[str] | None = None
     child_object: str = ""
-    one_way: bool = False
 
     @property
     def comes_in(self) -> bool:
@@ -137,6 +170,14 @@ class RuleFacts:
     def goes_out(self) -> bool:
         """Whether the rule writes to the provider."""
         return self.direction in ("outbound", "both")
+
+    @property
+    def read_paths(self) -> tuple[str, ...]:
+        """Return the remote paths that it reads, those that its argument names included."""
+        if not self.comes_in:
+            return ()
+        paths = (self.path,) if self.path else ()
+        return tuple(dict.fromkeys((*paths, *named_paths(self.transform, self.argument))))
 
     @property
     def name(self) -> str:
@@ -209,10 +250,9 @@ def _check_rule(rule: RuleFacts, facts: Facts) -> Iterable[Finding]:
         yield Finding(WARNING, "type", f"{rule.name}: {reason}.", rule.key)
     yield from _values(rule, remote.field, odoo.field)
     yield from _links(rule, remote.field, odoo.field, facts)
-    if rule.one_way and rule.direction == "both":
-        yield Finding(
-            ERROR, "one_way", f"{rule.name}: this transform works in one direction only.", rule.key
-        )
+    problem = problem_of(rule.transform, rule.argument, rule.direction)
+    if problem:
+        yield Finding(ERROR, "argument", f"{rule.name}: {problem}.".replace("..", "."), rule.key)
 
 
 def _incomplete(rule: RuleFacts) -> Iterable[Finding]:
@@ -223,8 +263,9 @@ def _incomplete(rule: RuleFacts) -> Iterable[Finding]:
 
 
 def _unknown(rule: RuleFacts, remote: Walk, odoo: Walk, facts: Facts) -> Iterable[Finding]:
-    if remote.is_broken and rule.transform not in SOURCELESS:
-        where, name = remote.steps[-1]
+    ways = [remote, *(walk(facts.remote, facts.remote_object, path) for path in rule.read_paths if path != rule.path)]
+    for way in (way for way in ways if way.is_broken):
+        where, name = way.steps[-1]
         what = "would be emptied in Odoo" if rule.comes_in else "would be refused"
         yield Finding(
             ERROR, "remote_unknown",
@@ -326,16 +367,12 @@ def _links(
     rule: RuleFacts, remote: RemoteField | None, odoo: RemoteField | None, facts: Facts
 ) -> Iterable[Finding]:
     if rule.transform == "reference" and rule.comes_in:
-        if not rule.argument:
-            yield Finding(
-                ERROR, "argument", f"{rule.name}: say which remote object is linked.", rule.key
-            )
-        elif remote is not None and remote.references and remote.references != rule.argument:
+        if remote is not None and rule.argument and remote.references not in ("", rule.argument):
             yield Finding(
                 WARNING, "reference",
                 f"{rule.name}: {remote.label} links to {remote.references}, not to {rule.argument}.", rule.key,
             )
-        elif facts.brought is not None and rule.argument not in facts.brought:
+        elif facts.brought is not None and rule.argument and rule.argument not in facts.brought:
             yield Finding(
                 WARNING, "no_flow", f"{rule.name}: no flow brings {rule.argument} into Odoo.", rule.key
             )

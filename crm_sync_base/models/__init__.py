@@ -50,6 +50,8 @@ from . import sync_schema_impact
 from . import sync_flow_schema
 from . import sync_mapping_schema
 from . import sync_mapping_rule_schema
+from . import sync_mapping_editor
+from . import sync_mapping_sample
 from . import sync_binding
 from . import sync_binding_former
 from . import sync_event

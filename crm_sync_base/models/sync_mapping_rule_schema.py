@@ -1,8 +1,7 @@
-from odoo import models
+from odoo import fields, models
 
 from ..lib.mapping_check import RuleFacts
 from ..lib.schema import walk
-from ..lib.transforms import INBOUND, OUTBOUND
 
 
 class SyncMappingRuleSchema(models.Model):
@@ -10,9 +9,10 @@ class SyncMappingRuleSchema(models.Model):
 
     _inherit = "sync.mapping.rule"
 
+    flow_id = fields.Many2one(related="mapping_id.flow_id")
+
     def _facts(self):
         """Return what a check must know, as a value."""
-        one_way = self.transform != "lines" and not (self.transform in INBOUND and self.transform in OUTBOUND)
         table = self.value_map_id.sudo()
         return RuleFacts(
             key=str(self.id),
@@ -25,7 +25,6 @@ class SyncMappingRuleSchema(models.Model):
             required=self.required,
             mapped=frozenset(table.line_ids.mapped("remote_value")) if table else None,
             child_object=self.child_object or "",
-            one_way=one_way,
         )
 
     def _remote_base(self, schema):

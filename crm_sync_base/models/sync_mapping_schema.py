@@ -10,6 +10,10 @@ class SyncMappingSchema(models.Model):
         """Return the rules of these versions, those of lines included."""
         return self.rule_ids | self.rule_ids.child_ids
 
+    def _facts_of_rules(self):
+        """Return the facts of the rules, those of lines left out."""
+        return [rule._facts() for rule in self.rule_ids]
+
     def write(self, vals):
         result = super().write(vals)
         if vals.get("state") == "active":

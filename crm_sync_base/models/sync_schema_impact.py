@@ -63,14 +63,18 @@ class SyncSchemaImpact(models.AbstractModel):
         for flow in self._flows(connection):
             for rule in flow.mapping_id._all_rules():
                 start = rule._remote_base(shapes)
-                way = walk(shapes, start, rule.remote_path or "") if start and rule.remote_path else None
-                if way is None:
-                    continue
-                names |= {name for name, _field in way.steps}
-                if way.missing and "." not in way.missing:
-                    names.add(way.missing)
-                if way.field is not None and way.field.kind == "lines" and way.field.references:
-                    names.add(way.field.references)
+                facts = rule._facts()
+                for path in {facts.path, *facts.read_paths} - {""} if start else ():
+                    names |= self._objects_on(walk(shapes, start, path))
+        return names
+
+    def _objects_on(self, way):
+        """Return the objects that a path leads through, as far as is known."""
+        names = {name for name, _field in way.steps}
+        if way.missing and "." not in way.missing:
+            names.add(way.missing)
+        if way.field is not None and way.field.kind == "lines" and way.field.references:
+            names.add(way.field.references)
         return names
 
     def _uses(self, connection, before, after):
@@ -92,22 +96,26 @@ class SyncSchemaImpact(models.AbstractModel):
         """Yield `((object, field), Use)` of one rule, on the side that is compared."""
         facts = rule._facts()
         if connection:
-            start, path, side = rule._remote_base(before), facts.path, REMOTE
+            start, paths, side = rule._remote_base(before), {facts.path, *facts.read_paths}, REMOTE
             reads, writes = facts.comes_in, facts.goes_out
         else:
-            start, path, side = rule._odoo_base(), facts.target, ODOO
+            start, paths, side = rule._odoo_base(), {facts.target}, ODOO
             reads, writes = facts.goes_out, facts.comes_in
-        if not start or not path:
-            return
-        steps = walk(before, start, path).steps
-        now = walk(after, start, path).field
-        other = walk(odoo, rule._odoo_base(), facts.target).field if connection else None
-        fits = not mapping_check.mismatches(facts, now, other) if connection and now and other else None
-        for number, key in enumerate(steps, 1):
-            last = number == len(steps)
-            yield key, Use(
-                flow.id, facts.name, side, reads, writes, flow._creates(), last, fits if last else None
-            )
+        for path in sorted(paths - {""}) if start else ():
+            # What an argument names is only spelled out or looked at: any type will do.
+            fits = self._fits(rule, facts, path, after, odoo) if connection and path == facts.path else True
+            steps = walk(before, start, path).steps
+            for number, key in enumerate(steps, 1):
+                last = number == len(steps)
+                yield key, Use(
+                    flow.id, facts.name, side, reads, writes, flow._creates(), last, fits if last else None
+                )
+
+    def _fits(self, rule, facts, path, after, odoo):
+        """Return whether the remote field, as it is now, suits the rule; None when that is not known."""
+        now = walk(after, rule._remote_base(after), path).field
+        other = walk(odoo, rule._odoo_base(), facts.target).field
+        return not mapping_check.mismatches(facts, now, other) if now and other else None
 
     # === Hits ===#
 

@@ -59,6 +59,7 @@ from . import test_lib_progress
 from . import test_lib_schema
 from . import test_lib_mapping_check
 from . import test_schema_watch
+from . import test_mapping_editor
 from . import test_phase
 from . import test_lib_package
 from . import test_proposal

@@ -135,8 +135,20 @@ class TestCheck(unittest.TestCase):
         self.assertIn((ERROR, "lookup"), self.codes(NAME, lookup))
 
     def test_one_way_transforms(self):
-        both = rule("Price", "price", "number", direction="both", one_way=True)
-        self.assertIn((ERROR, "one_way"), self.codes(NAME, both))
+        both = rule("Name", "name", "text", direction="both")
+        self.assertIn((ERROR, "argument"), self.codes(both))
+
+    def test_arguments(self):
+        self.assertIn((ERROR, "argument"), self.codes(NAME, rule("Price", "price", "scale")))
+        self.assertIn((ERROR, "argument"), self.codes(NAME, rule("Name", "name", "template", argument="{Name")))
+
+    def test_fields_that_an_argument_names(self):
+        good = rule("", "name", "template", argument="{Name} {Owner.Name}")
+        self.assertEqual(self.codes(good), set(), "what is behind the link is not known")
+        self.assertEqual(good.read_paths, ("Name", "Owner.Name"))
+        self.assertIn((ERROR, "remote_unknown"), self.codes(rule("", "name", "template", argument="{Nope}")))
+        money = rule("Price", "price", "money", argument="Nope")
+        self.assertIn((ERROR, "remote_unknown"), self.codes(NAME, money))
 
     def test_errors_come_first(self):
         levels = [one.level for one in self.findings(rule("Active", "active"), rule("Nope", "price", "number"))]

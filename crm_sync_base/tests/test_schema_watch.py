@@ -126,12 +126,12 @@ class TestSchemaWatch(SyncCase):
         self.remote.put("Account", "a1", Name="Acme 2")
         self.notify("Account", "a1")
         self.run_lane()
-        self.assertEqual((partner.name, partner.email), ("Acme", "a@example.com"))
+        self.assertEqual((partner.name, partner.email), ("Acme", "ann@acme-machines.test"))
         self.assertEqual(self.jobs(flow_id=self.flow.id, state="pending").external_id, "a1")
 
     def bound_partner(self):
         """Return the partner of an account that was synchronised."""
-        self.remote.put("Account", "a1", Name="Acme", Email="a@example.com")
+        self.remote.put("Account", "a1", Name="Acme", Email="ann@acme-machines.test")
         self.notify("Account", "a1")
         self.run_lane()
         return self.env["res.partner"].search([("name", "=", "Acme")])
@@ -207,6 +207,13 @@ class TestSchemaWatch(SyncCase):
             with self.assertRaises(AccessError):
                 change.with_user(user).write({"state": "done"})
         self.assertTrue(self.holds())
+
+    def test_a_field_that_only_an_argument_names_counts_too(self):
+        flow = self.make_flow([{"field": "ref", "transform": "template", "argument": "{Name} {City}"}])
+        self.watch._read_connection(self.connection)
+        change = self.look(text("Name"), text("Email"))
+        self.assertEqual((change.field_name, change.flow_ids), ("City", flow))
+        self.assertTrue(self.holds(flow))
 
     # === Other differences ===#
 
