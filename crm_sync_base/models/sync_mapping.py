@@ -71,7 +71,7 @@ class SyncMapping(models.Model):
     activated_at = fields.Datetime(string="Active Since", readonly=True, copy=False)
     activated_by_id = fields.Many2one("res.users", string="Activated By", readonly=True, copy=False)
     retired_at = fields.Datetime(readonly=True, copy=False)
-    preview_ids = fields.One2many("sync.mapping.preview", "mapping_id", string="Previews", copy=False)
+    preview_count = fields.Integer(string="Previews", compute="_compute_preview_count")
     can_roll_back = fields.Boolean(compute="_compute_can_review")
     can_review = fields.Boolean(compute="_compute_can_review", search="_search_can_review")
 
@@ -89,6 +89,15 @@ class SyncMapping(models.Model):
     def _compute_rule_count(self):
         for mapping in self:
             mapping.rule_count = len(mapping.rule_ids)
+
+    def _compute_preview_count(self):
+        counts = dict(
+            self.env["sync.mapping.preview"].sudo()._read_group(
+                [("mapping_id", "in", self.ids)], ["mapping_id"], ["__count"]
+            )
+        )
+        for mapping in self:
+            mapping.preview_count = counts.get(mapping, 0)
 
     @api.depends("state", "author_ids", "shipped", "reviewer_id")
     @api.depends_context("uid")

@@ -132,6 +132,7 @@ class TestOrderReadiness(DealCase):
     def test_a_mapping_that_does_not_identify_lines(self):
         with self.changed_mapping(self.flow) as mapping:
             mapping.rule_ids.filtered(lambda rule: rule.transform == "lines").child_object = False
+        self.counted = self.count()  # the reviewer is a partner, too
         self.deal()
         self.assertBlocked(self.sync(), "does not say what identifies a line")
 
