@@ -1,7 +1,9 @@
 import time
 
 from odoo import _, models
+from odoo.exceptions import UserError
 
+from ..lib.errors import SyncError
 from ..lib.outcome import Outcome
 from .sync_handler_poll import POLL_SECONDS
 
@@ -26,6 +28,8 @@ class SyncHandlerLoad(models.AbstractModel):
         run = job.run_id
         end = time.monotonic() + POLL_SECONDS
         done = run.state != "running"
+        if not (done or run.cursor or run.total_count):
+            run.total_count = self._expected(flow, job)
         while not done and time.monotonic() < end:
             start = run.cursor or ""  # not named "cursor": a translation would take that for the database's
             with self._guard(flow, "poll", job, subject=f"load {run.id} {start}"):
@@ -43,6 +47,16 @@ class SyncHandlerLoad(models.AbstractModel):
             return Outcome(later=0.0, summary=summary)
         run._look_again(seconds=1)
         return Outcome(summary=summary)
+
+    def _expected(self, flow, job):
+        """Return how many records there will be, 0 where the provider cannot tell."""
+        if flow.create_policy != "always":
+            return 0
+        try:
+            with self._guard(flow, "poll", job, subject=f"count {flow.id}"):
+                return flow._connector()._count(flow.connection_id, flow)
+        except (SyncError, UserError):
+            return 0  # listing them will say what is wrong, if anything is
 
     def _wanted(self, flow, external_ids):
         """Return the ids that the flow may bring: unknown ones only if it creates records."""

@@ -83,11 +83,12 @@ class SyncRunPass(models.Model):
         recent = lines.search_count([*own, ("create_date", ">", now - timedelta(seconds=WINDOW))])
         started = self.started_at or now
         window = min(WINDOW, max((now - started).total_seconds(), 1.0))
-        return progress(self._total(), lines.search_count(own), recent, window, complete=self.listed)
+        known = self.listed or bool(self.total_count)
+        return progress(self._total(), lines.search_count(own), recent, window, complete=known)
 
     def _total(self):
-        """Return how many records are known to belong to the run."""
-        return self.total_count or self.seen_count
+        """Return how many records belong to the run, as far as that is known."""
+        return self.seen_count if self.listed else max(self.total_count, self.seen_count)
 
     def _time_text(self, speed):
         """Return the time that is left in words."""

@@ -177,6 +177,26 @@ class TestFirstLoad(RunCase):
         self.assertGreater(run.rate, 0.2)
         self.assertEqual(run.time_left, "Less than a minute left")
 
+    def test_a_provider_that_counts_says_how_much_there_is_to_do(self):
+        self.put(9)
+        connector = type(self.env["sync.connector.testcrm"])
+
+        def one_page(_self, _connection, _flow, cursor):
+            page = int(cursor or 0) + 1
+            refs = tuple(Ref(f"a{number}", "1") for number in range(page * 3 - 3, page * 3))
+            return Page(refs, str(page), done=page == 3)
+
+        with (
+            patch.object(connector, "_count", lambda *_args: 9, create=True),
+            patch.object(connector, "_poll", one_page),
+            patch("odoo.addons.crm_sync_base.models.sync_handler_load.POLL_SECONDS", -1),
+        ):
+            run = self.start()
+            self.lane._run_once()
+            self.assertEqual((run.seen_count, run.total_count, run._total()), (0, 9, 9))
+        self.finish(run)
+        self.assertEqual((run.seen_count, run.progress, run._total()), (9, 100.0, 9))
+
     def test_who_may_start_what(self):
         self.put(1)
         Run = self.env["sync.run"]
