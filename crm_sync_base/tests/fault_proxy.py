@@ -19,8 +19,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..lib.correlation import HEADER as STORY
-
+#: header in which the engine names the stories of a call, see `lib/correlation.py`; nothing
+#: of Odoo is imported here, so that end-to-end tests can use it from a process of their own
+STORY = "X-Q2C-Correlation-Id"
 #: headers that belong to one connection (RFC 9110, 7.6.1), and what is made anew
 _OWN = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "host", "te", "upgrade"})
 PATIENCE = 60.0  # seconds that the upstream may take

@@ -21,7 +21,7 @@ from ..lib.errors import (
 )
 from ..lib.meter import Meter
 from ..lib.rest import Bearer, RestClient, code_of, error_of, retry_after
-from .fault_proxy import FaultProxy
+from .fault_proxy import STORY, FaultProxy
 
 
 class Echo(BaseHTTPRequestHandler):
@@ -85,6 +85,7 @@ class TestRest(BaseCase):
         with correlation.working_on(["story-1"]):
             sent = self.client.call("POST", "/x", {}, headers={"Idempotency-Key": "k"}).body["headers"]
         self.assertEqual(sent[correlation.HEADER.lower()], "story-1")
+        self.assertEqual(STORY, correlation.HEADER)
         self.assertEqual((sent["idempotency-key"], sent["content-type"]), ("k", "application/json"))
 
     def test_a_refused_token_is_renewed_once(self):

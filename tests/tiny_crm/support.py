@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,20 @@ from tests.support.servers import OdooServer, Server
 FOLDER = Path(__file__).parent
 ADDONS = FOLDER / "addons"
 MODULE = "crm_sync_tinycrm"
+
+
+def _fault_proxy() -> Any:
+    """Return the module of that name, without the package around it: that wants an Odoo."""
+    file = paths.ROOT / "crm_sync_base" / "tests" / "fault_proxy.py"
+    spec = importlib.util.spec_from_file_location("fault_proxy", file)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+#: What stands between Odoo and Tiny CRM: counts the calls, fails on request.
+FaultProxy = _fault_proxy().FaultProxy
 
 
 class TinyCrm(Server):
