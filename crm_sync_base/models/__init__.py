@@ -17,6 +17,7 @@ from . import sync_phase_item
 from . import sync_flow_phase
 from . import sync_portable
 from . import sync_package
+from . import sync_package_export
 from . import sync_package_line
 from . import sync_package_connection
 from . import sync_package_signer

@@ -27,6 +27,13 @@ class SyncFlowCatalogue(models.Model):
     technical_owner_id = fields.Many2one(string="Technical Owner", tracking=True)
     criticality = fields.Selection(tracking=True)
     runbook_url = fields.Char(tracking=True)
+    watched_fields = fields.Char(tracking=True)
+    is_document = fields.Boolean(tracking=True)
+    batch_size = fields.Integer(tracking=True)
+    page_size = fields.Integer(tracking=True)
+    max_attempts = fields.Integer(tracking=True)
+    base_wait = fields.Float(tracking=True)
+    max_wait = fields.Float(tracking=True)
 
     source_label = fields.Char(string="From", compute="_compute_ends")
     target_label = fields.Char(string="To", compute="_compute_ends")

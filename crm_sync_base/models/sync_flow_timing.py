@@ -63,13 +63,17 @@ class SyncFlowTiming(models.Model):
         if self.batch_interval % 60 == 0:
             hours = self.batch_interval // 60
             every = _("every hour") if hours == 1 else _("every %s hours", hours)
-        days = dict(self._fields["window_days"]._description_selection(self.env))[self.window_days]
+        days = {
+            "all": _("every day"),
+            "workdays": _("Monday to Friday"),
+            "weekend": _("Saturday and Sunday"),
+        }[self.window_days]
         if self.window_start == self.window_end:
-            return every if self.window_days == "all" else f"{every}, {days.lower()}"
+            return every if self.window_days == "all" else f"{every}, {days}"
         return _(
             "%(every)s, %(days)s %(start)s–%(end)s (%(zone)s)",
             every=every,
-            days=days.lower(),
+            days=days,
             start=_clock_time(self.window_start),
             end=_clock_time(self.window_end),
             zone=self.window_tz,

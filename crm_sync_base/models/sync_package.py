@@ -1,4 +1,5 @@
 import base64
+from dataclasses import astuple
 
 from odoo import _, api, fields, models
 from odoo.exceptions import AccessError, UserError
@@ -122,76 +123,6 @@ class SyncPackage(models.Model):
     def _assert_manager(self):
         if not self.env.su and not self.env.user.has_group(MANAGER):
             raise AccessError(_("Configuration packages are the business of integration managers."))
-
-    # === Keys ===#
-
-    @api.model
-    def _signing_key(self):
-        """Return this database's private key; it is kept encrypted, like credentials.
-
-        :raises UserError: when no encryption key is configured.
-        """
-        settings, vault = self.env["sync.settings"], self.env["sync.connection"]._vault()
-        token = settings._text("package_key")
-        if token:
-            return vault.decrypt(token)
-        key = package.new_key()
-        settings._set("package_key", vault.encrypt(key))
-        settings._set("package_public_key", package.public_key(key))
-        return key
-
-    @api.model
-    def _own_public_key(self):
-        """Return the public part of this database's key, empty before its first export."""
-        return self.env["sync.settings"]._text("package_public_key")
-
-    # === Export ===#
-
-    @api.model
-    def export_configuration(self, connection_ids=None, note=""):
-        """Export what belongs to connections as a signed package, and keep a copy.
-
-        :param connection_ids: ids; empty: every connection of the present company.
-        :return: `{"id", "name", "data"}`, the data being base64 of the file.
-        :raises AccessError: for who is no integration manager.
-        :raises UserError: names what cannot be carried to another database.
-        """
-        self._assert_manager()
-        Connection = self.env["sync.connection"]
-        chosen = Connection.browse(connection_ids).exists() if connection_ids else Connection.search(
-            [("company_id", "=", self.env.company.id)]
-        )
-        if not chosen:
-            raise UserError(_("There is no connection whose configuration could be exported."))
-        chosen.check_access("read")
-        if len(chosen.company_id) > 1:
-            raise UserError(_("Export the connections of one company at a time."))
-        content = {
-            **self.env["sync.package.content"].sudo()._collect(chosen),
-            "exported_at": fields.Datetime.to_string(fields.Datetime.now()),
-            "note": note or "",
-        }
-        text = package.seal(content, self._signing_key())
-        moment = fields.Datetime.context_timestamp(self, fields.Datetime.now())
-        name = f"configuration-{moment:%Y%m%d-%H%M%S}.json"
-        data = base64.b64encode(text.encode())
-        opened = package.open_sealed(text)
-        kept = self.sudo().create(
-            {
-                "name": _("Export of %s", ", ".join(chosen.mapped("name"))),
-                "direction": "export",
-                "state": "exported",
-                "company_id": chosen.company_id.id,
-                "note": note,
-                "file": data,
-                "file_name": name,
-                "checksum": opened.checksum,
-                "signer_key": opened.public_key,
-                "content": opened.content,
-                "requested_by_id": self.env.uid,
-            }
-        )
-        return {"id": kept.id, "name": name, "data": data.decode()}
 
     # === Import ===#
 
@@ -325,15 +256,15 @@ class SyncPackage(models.Model):
             "kind": difference.kind,
             "name": difference.name,
             "operation": difference.operation,
-            "path": difference.path,
+            "path": self.env["sync.package.content"]._path_text(difference.kind, difference.path),
             "before": difference.before,
             "after": difference.after,
         }
 
     def _digest(self, plan):
-        """Return what tells this plan, and where it goes, from any other."""
+        """Return what tells this plan, and where it goes, from any other, in every language."""
         targets = {one.key: one.connection_id.id for one in self.connection_ids}
-        return package.digest([targets, [list(self._line(one).values()) for one in plan]])
+        return package.digest([targets, [list(astuple(one)) for one in plan]])
 
     # === Decide ===#
 

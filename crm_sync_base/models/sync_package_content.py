@@ -86,6 +86,23 @@ class SyncPackageContent(models.AbstractModel):
             flow.code = next(slug + number for number in numbers if slug + number not in taken)
         return flow.code
 
+    @api.model
+    def _path_text(self, kind, path):
+        """Return the path of a difference with the fields as people call them."""
+        rows = {"lines": "sync.value.map.line" if kind == "value_map" else "sync.mapping.rule",
+                "steps": "sync.flow.step", "rules": "sync.mapping.rule"}
+        names = {"lines": _("Lines"), "steps": _("Follow-up Steps"), "rules": _("Rules")}
+        model, texts, is_label = self._kinds().get(kind), [], False
+        for part in path.split(" › "):
+            field = self.env[model]._fields.get(part) if model and not is_label else None
+            if not is_label and part in rows:
+                texts.append(names[part])
+                model, is_label = rows[part], True  # what follows is what a row is called
+            else:
+                texts.append(field._description_string(self.env) if field is not None else part)
+                is_label = False
+        return " › ".join(texts)
+
     # --- Rows of a record ---
 
     def _rows_of_value_map(self, table):

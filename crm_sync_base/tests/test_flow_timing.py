@@ -134,4 +134,4 @@ class TestFlowTiming(SyncCase):
         flow.write({"timing": "batch", "batch_interval": 120})
         self.assertEqual(flow.timing_text, "every 2 hours")
         flow.write({"window_start": 22.5, "window_end": 6, "window_days": "workdays", "window_tz": "Europe/Vienna"})
-        self.assertEqual(flow.timing_text, "every 2 hours, monday to friday 22:30–06:00 (Europe/Vienna)")
+        self.assertEqual(flow.timing_text, "every 2 hours, Monday to Friday 22:30–06:00 (Europe/Vienna)")

@@ -183,10 +183,10 @@ class TestImport(PackageCase):
         self.assertEqual(
             self.paths(brought),
             {
-                ("Accounts", "max_attempts"): ("9", "3"),
-                ("Accounts", "remote_scope"): ("[('A', '=', 1)]", ""),
-                ("Accounts", "rules › Name → name › required"): ("", "yes"),
-                ("Tags", "lines › text › odoo_value"): ("changed", "plain"),
+                ("Accounts", "Max Attempts"): ("9", "3"),
+                ("Accounts", "Remote Condition"): ("[('A', '=', 1)]", ""),
+                ("Accounts", "Rules › Name → name › Required"): ("", "yes"),
+                ("Tags", "Lines › text › Odoo Value"): ("changed", "plain"),
             },
         )
         self.approve(brought)
@@ -235,7 +235,7 @@ class TestImport(PackageCase):
         result = self.approve(brought)
         self.assertEqual(result["params"]["type"], "warning")
         self.assertEqual((brought.state, self.flow.max_attempts), ("review", 7))
-        self.assertEqual(self.paths(brought)[("Accounts", "max_attempts")], ("7", "3"))
+        self.assertEqual(self.paths(brought)[("Accounts", "Max Attempts")], ("7", "3"))
         self.approve(brought)
         self.assertEqual((brought.state, self.flow.max_attempts), ("applied", 3))
 
