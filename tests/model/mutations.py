@@ -155,8 +155,8 @@ def two_jobs_of_a_record_at_a_time(world):
     """Neither the claim nor the database keeps two lanes from one record."""
     cls = world.registry["sync.job"]
     runnable = cls._RUNNABLE
-    start = runnable.index("AND NOT EXISTS (SELECT 1 FROM sync_job r")
-    end = runnable.index("AND NOT EXISTS", start + 1)
+    start = runnable.index("AND NOT COALESCE((SELECT bool_or(r.state = 'running')")
+    end = runnable.index("AND (j.depends_on_id", start)
     changes = {
         name: getattr(cls, name).replace(runnable[start:end], "") for name in ("_SQL_MOST_URGENT", "_SQL_CANDIDATES")
     }
