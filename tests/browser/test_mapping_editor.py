@@ -131,3 +131,38 @@ def test_a_custom_object_is_mapped(odoo_server, client, flow):
     ]
     assert not texts(client, ".o_sync_findings")
     client.screenshot("mapping-editor-saved")
+
+
+def test_shipped_mappings_have_nothing_wrong_and_lines_the_same_editor(odoo_server, client, flow):
+    [row] = odoo_server.rpc("sync.flow", "read", [_one(flow)], ["connection_id"])
+    odoo_server.rpc("sync.connection", "action_install_flows", [row["connection_id"][0]])
+    [deals] = odoo_server.rpc("sync.flow", "search_read", [("code", "=", "deals")], ["mapping_id"])
+    client.page.open(f"{client.url}/odoo/sync-mappings/{deals['mapping_id'][0]}")
+    client.page.wait(f"document.querySelectorAll('{ROW}').length > 5", "the rules", 60)
+    client.settle()
+    client.screenshot("mapping-editor-deals")
+    findings = "".join(texts(client, ".o_sync_findings"))
+    assert "has no field" not in findings and "mandatory" not in findings
+    assert "Synced Quote" in texts(client, ROW)[0] + "".join(texts(client, ROW))
+    client.page.click(f"{ROW} button[name=action_open_lines]")
+    client.page.wait("!!document.querySelector('.o_dialog .o_sync_mapping_head')", "the rules of lines", 60)
+    client.settle()
+    client.screenshot("mapping-editor-lines")
+    assert "Quote Line Item" in texts(client, ".o_dialog .o_sync_mapping_head")[0]
+    assert "has no field" not in "".join(texts(client, ".o_dialog .o_sync_findings"))
+
+
+def test_the_object_of_a_flow_is_chosen_from_what_the_system_has(odoo_server, client, flow):
+    client.page.open(f"{client.url}/odoo/sync-flows/{_one(flow)}")
+    client.page.wait("!!document.querySelector('.o_field_sync_remote_object input')", "the flow", 60)
+    client.settle()
+    client.page.evaluate("document.querySelector('.o_field_sync_remote_object input').select()")
+    client.page.type(".o_field_sync_remote_object input", "mach")
+    client.page.wait(
+        "[...document.querySelectorAll('.o-autocomplete--dropdown-item')]"
+        ".some((one) => one.innerText.includes('Machine (Machine__c)'))",
+        "the custom object",
+    )
+    client.screenshot("flow-remote-object")
+    client.page.open(f"{client.url}/odoo/sync-objects")
+    client.settle()
