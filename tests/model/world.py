@@ -244,6 +244,8 @@ class World:
              WHERE c.table_schema = 'public' AND t.table_type = 'BASE TABLE' AND c.data_type LIKE 'timestamp%%'
                AND (c.table_name LIKE 'sync\\_%%' OR c.table_name = ANY(%s))
                AND c.column_name NOT IN ('create_date', 'write_date') AND c.table_name NOT LIKE 'sync\\_metric%%'
+               -- Seals and their notes say when they were made, and prove it.
+               AND c.table_name NOT LIKE 'sync\\_seal%%'
              ORDER BY 1, 2
             """,
             [["ir_cron", "ir_cron_trigger", *self._timed_tables]],
