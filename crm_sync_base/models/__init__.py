@@ -22,6 +22,7 @@ from . import sync_package_line
 from . import sync_package_connection
 from . import sync_package_signer
 from . import sync_package_content
+from . import sync_package_match
 from . import sync_flow_template
 from . import sync_flow_match
 from . import sync_match_base

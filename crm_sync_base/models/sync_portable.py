@@ -15,6 +15,7 @@ LOCAL = {
     "sync.flow": {"code", "mode", "paused"},
     "sync.mapping.rule": {"mapping_id", "parent_id"},
     "sync.flow.step": {"flow_id"},
+    "sync.match.step": {"flow_id"},
     "sync.value.map": {"name"},
     "sync.value.map.line": {"map_id"},
 }

@@ -67,6 +67,7 @@ from . import test_transforms
 from . import test_lib_matching
 from . import test_match
 from . import test_match_race
+from . import test_match_package
 from . import test_lib_hierarchy
 from . import test_hierarchy
 from . import test_lib_undo
