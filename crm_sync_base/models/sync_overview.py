@@ -117,13 +117,23 @@ class SyncOverview(models.AbstractModel):
         return found
 
     def _story_names(self, stories):
-        """Return `{story: (name, detail)}` after the first bound record of each deal."""
+        """Return `{story: (name, detail)}`: after what a deal became, else after what failed."""
+        failed = self.env["sync.job"].search(
+            [
+                *self._deal_domain(),
+                ("correlation_id", "in", stories),
+                ("state", "=", "failed"),
+                ("subject", "!=", False),
+            ]
+        )
+        names = {job.correlation_id: (job.subject, job.external_id) for job in failed}
         bindings = self._deal_bindings([("correlation_id", "in", stories)])  # the latest come first
-        return {
-            binding.correlation_id: (binding.record_name, binding.external_id)
+        names.update(
+            (binding.correlation_id, (binding.record_name, binding.external_id))
             for binding in bindings
             if binding.record_name
-        }
+        )
+        return names
 
     # === Jobs ===#
 

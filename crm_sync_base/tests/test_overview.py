@@ -56,6 +56,7 @@ class TestOverview(SyncCase):
         self.run_lane()
         row = self.rows([job["correlation_id"]])[job["correlation_id"]]
         self.assertEqual((row["state"], row["failed"], row["waiting"]), ("failed", 1, 0))
+        self.assertEqual((row["name"], row["detail"]), ("Deal d2", "d2"))
 
     def test_what_is_no_deal_is_not_counted_as_one(self):
         before = self.overview()["deals"]["count"]

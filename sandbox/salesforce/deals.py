@@ -76,7 +76,11 @@ class DealBuilder:
     def _with_defaults(self, spec):
         number = self.org.store.next_number("salesforce/deal")
         defaults = {
-            "name": f"Sandbox deal {number}", "account": {"Name": f"Sandbox customer {number}"},
+            "name": f"Sandbox deal {number}",
+            "account": {
+                "Name": f"Sandbox customer {number}", "BillingStreet": f"{number} Harbor Street",
+                "BillingCity": "Boston", "BillingState": "MA", "BillingPostalCode": "02110",
+                "BillingCountry": "United States"},
             "contact": {"FirstName": "Sandy", "LastName": f"Box {number}",
                         "Email": f"sandy.box{number}@customer{number}.example"},
             "currency": self.org.corporate_currency, "lines": list(_DEFAULT_LINES),
