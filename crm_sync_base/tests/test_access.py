@@ -5,7 +5,7 @@ from ..lib.errors import DataInvalid
 from .common import ACCOUNT_RULES, SyncCase
 
 GOVERNANCE = {"menu_sync_governance", "menu_sync_proposal"}
-APPROVE = GOVERNANCE | {"menu_sync_approval_rule", "menu_sync_approval_delegation"}
+APPROVE = GOVERNANCE | {"menu_sync_mapping_review", "menu_sync_approval_rule", "menu_sync_approval_delegation"}
 DESK = {"menu_sync_overview", "menu_sync_trace", "menu_sync_exception"}
 LEDGERS = {
     "menu_sync_ledger", "menu_sync_event", "menu_sync_job", "menu_sync_change", "menu_sync_run", "menu_sync_binding",
@@ -23,7 +23,8 @@ WORK = DESK | LEDGERS | JOBS | AUDIT | GOVERNANCE | {
     "menu_sync_endpoint", "menu_sync_schema_object", "menu_sync_schema_change", "menu_sync_match", "menu_sync_phase",
 }
 ALL = WORK | VERIFY | {
-    "menu_sync_approval_rule", "menu_sync_mapping", "menu_sync_exception_sla", "menu_sync_lane",
+    "menu_sync_approval_rule", "menu_sync_mapping_review", "menu_sync_mapping", "menu_sync_exception_sla",
+    "menu_sync_lane",
 }
 REPLAY = {"menu_sync_replay", "menu_sync_run_new"}
 MENUS = {
@@ -34,7 +35,7 @@ MENUS = {
 ACTIONS = [
     "binding_former",
     "connection", "flow", "exception", "job", "event", "change", "binding", "run", "value_map", "mapping", "lane",
-    "saga", "job_edit", "proposal", "approval_rule", "approval_delegation",
+    "mapping_review", "saga", "job_edit", "proposal", "approval_rule", "approval_delegation",
     "violation",
     "metric", "endpoint", "audit", "seal", "seal_check",
     "schema_object", "schema_change", "match",

@@ -14,13 +14,14 @@ LEDGERS = {
     "menu_sync_event", "menu_sync_job", "menu_sync_change", "menu_sync_run", "menu_sync_binding", "menu_sync_saga",
 }
 JOBS = {"menu_sync_console", "menu_sync_job_edit", "menu_sync_binding_former"}
-DECIDE = {"menu_sync_proposal", "menu_sync_approval_rule", "menu_sync_approval_delegation"}
+DECIDE = {"menu_sync_mapping_review", "menu_sync_proposal", "menu_sync_approval_rule", "menu_sync_approval_delegation"}
 WORK = BASICS | LEDGERS | JOBS | {"menu_sync_audit", "menu_sync_change_export"} | {
     "menu_sync_proposal", "menu_sync_matrix", "menu_sync_violation",
     "menu_sync_flow", "menu_sync_connection", "menu_sync_endpoint", "menu_sync_value_map", "menu_sync_hold",
     "menu_sync_metric", "menu_sync_phase", "menu_sync_package",
 }
 ALL = WORK | {
+    "menu_sync_mapping_review",
     "menu_sync_approval_rule", "menu_sync_mapping", "menu_sync_lane", "menu_sync_exception_sla", "menu_sync_seal",
     "menu_sync_seal_check", "menu_sync_package_signer",
 }
