@@ -22,7 +22,7 @@ class SyncHandlerOutboundRules(models.AbstractModel):
 
     def _intents(self, flow, jobs, outcomes):
         """Read, for the whole batch, what the rules must know of the other side."""
-        rules = flow.mapping_id._outbound_rules().filtered(lambda rule: rule._reads_first())
+        rules = flow._planning_mapping()._outbound_rules().filtered(lambda rule: rule._reads_first())
         if not rules:
             return super()._intents(flow, jobs, outcomes)
         facts = self._remote_facts(flow, jobs)
@@ -69,7 +69,7 @@ class SyncHandlerOutboundRules(models.AbstractModel):
         document = self.env.context.get(REMOTE_FACTS, {}).get(binding.external_id)
         if document is None or not document.version or not binding.version:
             return False
-        shared = flow.mapping_id._outbound_rules().filtered(lambda rule: rule._is_shared())
+        shared = flow._planning_mapping()._outbound_rules().filtered(lambda rule: rule._is_shared())
         return bool(shared) and document.version > binding.version
 
     def _permitted(self, flow, record, binding, values):
@@ -77,7 +77,7 @@ class SyncHandlerOutboundRules(models.AbstractModel):
 
         :return: (values, fingerprint of those that are kept equal from now on).
         """
-        rules = {rule.remote_path: rule for rule in flow.mapping_id._outbound_rules()}
+        rules = {rule.remote_path: rule for rule in flow._planning_mapping()._outbound_rules()}
         steady = {path: value for path, value in values.items() if rules[path]._is_steady()}
         if not binding:
             return values, fingerprint(steady)
@@ -93,5 +93,5 @@ class SyncHandlerOutboundRules(models.AbstractModel):
 
     def _must_send(self, flow, values):
         """Whether values are due although those that are kept equal are equal: empty ones to fill."""
-        rules = {rule.remote_path: rule for rule in flow.mapping_id._outbound_rules()}
+        rules = {rule.remote_path: rule for rule in flow._planning_mapping()._outbound_rules()}
         return any(not rules[path]._is_steady() for path in values)

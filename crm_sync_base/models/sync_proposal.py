@@ -74,6 +74,7 @@ class SyncProposal(models.Model):
     decided_at = fields.Datetime(readonly=True)
     decision = fields.Char(readonly=True, help="What was decided, and why.")
     trouble = fields.Text(string="Could Not Be Applied", readonly=True)
+    noted = fields.Boolean(string="Noted on the Record", readonly=True)
     told = fields.Char(string="The Source Was Told", readonly=True)
     change_ids = fields.One2many("sync.change", "proposal_id", string="Changes", readonly=True)
     may_decide = fields.Boolean(compute="_compute_may_decide")
@@ -84,6 +85,7 @@ class SyncProposal(models.Model):
         "This change waits for a decision already.",
     )
     _record = models.Index("(model, res_id)")
+    _to_note = models.Index("(id) WHERE state IN ('applied', 'rejected') AND noted IS NOT TRUE")
     _four_eyes = models.Constraint(
         "CHECK (decided_by_id IS NULL OR author_id IS NULL OR "
         "(decided_by_id <> author_id AND on_behalf_of_id IS DISTINCT FROM author_id))",
@@ -142,11 +144,17 @@ class SyncProposal(models.Model):
     def _compute_diff(self):
         """Show the change as the change ledger does, masked for the same readers."""
         Change = self.env["sync.change"]
-        for proposal in self:
-            change = Change.new(
-                {"direction": "inbound", "model": proposal.model, "res_id": proposal.res_id,
-                 "values": proposal.sudo().values}
+        # Looked at together, the records and names in them are read together.
+        changes = Change.concat(
+            *(
+                Change.new(
+                    {"direction": "inbound", "model": proposal.model, "res_id": proposal.res_id,
+                     "values": proposal.sudo().values}
+                )
+                for proposal in self
             )
+        )
+        for proposal, change in zip(self, changes, strict=True):
             proposal.diff = change.diff
             proposal.digest = change.digest
 

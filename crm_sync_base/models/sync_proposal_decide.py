@@ -2,7 +2,6 @@ from decimal import Decimal
 
 from odoo import _, api, fields, models
 from odoo.exceptions import AccessError, UserError
-from odoo.tools import plaintext2html
 
 from ..lib import clock
 from ..lib.ownership import print_of, same
@@ -60,7 +59,6 @@ class SyncProposalDecide(models.Model):
         failed = self.sudo()._apply_many(wanted)
         applied = sound - failed
         pending._settle(applied, "applied", note or _("Approved"))
-        applied._log_on_records(_("Approved by %s", self.env.user.name))
         return applied, refreshed, failed
 
     def _reject(self, reason):
@@ -74,23 +72,22 @@ class SyncProposalDecide(models.Model):
         pending._settle(rejected, "rejected", reason)
         rejected._agree()
         rejected._tell_source()
-        rejected._log_on_records(_("Rejected by %(user)s: %(reason)s", user=self.env.user.name, reason=reason))
         return rejected
 
     def _choose(self, values, note=""):
         """Settle one conflict: write the given values, keep Odoo's of the other fields.
 
         :param values: `{field: value}`, the source's or what the person typed.
-        :raises UserError: when a value cannot be written, or the record changed meanwhile.
+        :return: the conflict, or nothing when the record changed meanwhile: then it shows
+            what Odoo has now and goes on waiting.
+        :raises UserError: when a value cannot be written.
         """
         self.ensure_one()
         if not values:
             return self._reject(note or _("Odoo's value was kept"))
         pending = self._lock_pending()
         pending._assert_may_decide()
-        sound, refreshed = pending.sudo()._look_again()
-        if refreshed:
-            raise UserError(_("%s was changed in Odoo meanwhile. Look at it again.", self.record_name))
+        sound, _refreshed = pending.sudo()._look_again()
         if not sound:
             return sound
         failed = self.sudo()._apply_many({sound: values})
@@ -101,7 +98,6 @@ class SyncProposalDecide(models.Model):
         theirs = {name: after for name, (_before, after) in sound.values.items()}
         if any(name not in values or not same(values[name], after) for name, after in theirs.items()):
             sound._tell_source()
-        sound._log_on_records(_("Decided by %s", self.env.user.name))
         return sound
 
     # === Who may, and only once ===#
@@ -299,17 +295,6 @@ class SyncProposalDecide(models.Model):
         bindings = self.env["sync.binding"]._for_records(flow.connection_id, flow.remote_object, records)
         self.env["sync.binding"].union(*bindings.values()).write({"fingerprint_out": False})
         self.env["sync.outbox"]._enqueue(flow, records.ids)
-
-    def _log_on_records(self, text):
-        """Leave a note on the records that have a chatter (one statement a model)."""
-        for model, proposals in self.sudo().grouped("model").items():
-            if "message_ids" not in self.env[model]._fields:
-                continue
-            bodies = {}
-            for one in proposals:
-                bodies[one.res_id] = plaintext2html(f"{text}\n{one.digest}")
-            records = self.env[model].sudo().browse(bodies).exists()
-            records._message_log_batch({record.id: bodies[record.id] for record in records})
 
     def _report(self, applied, refreshed, failed):
         """Return a notification of what became of a decision on many."""

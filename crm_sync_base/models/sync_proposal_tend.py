@@ -1,7 +1,11 @@
+from markupsafe import Markup
 from odoo import _, api, models
+from odoo.tools import plaintext2html
 
 from ..lib import clock
 from .sync_retention import BATCH
+
+NOTES = 1000  # decisions that are noted on their records in one go
 
 
 class SyncProposalTend(models.Model):
@@ -12,6 +16,7 @@ class SyncProposalTend(models.Model):
     @api.model
     def _cron_tend(self):
         """Expire what nobody decided in time, and give whoever may decide one task for all that waits."""
+        self._note_decisions()
         late = self.search([("state", "=", "pending"), ("expires_at", "<=", clock.now())])
         late._expire()
         self._assign()
@@ -20,6 +25,31 @@ class SyncProposalTend(models.Model):
         )
         if upcoming:
             self.env.ref("crm_sync_base.ir_cron_proposal")._trigger(at=upcoming.expires_at)
+
+    def _note_decisions(self):
+        """Leave a note of each decision on its record; whoever decides does not wait for it."""
+        decided = self.search(
+            [("state", "in", ("applied", "rejected")), ("noted", "=", False)], order="id", limit=NOTES
+        )
+        for model, proposals in decided.grouped("model").items():
+            if model in self.env and "message_ids" in self.env[model]._fields:
+                proposals._note_on(self.env[model])
+        decided.write({"noted": True})
+        if len(decided) == NOTES:
+            self._wake()
+
+    def _note_on(self, model):
+        """Write the notes on the records of one model (one statement)."""
+        states = dict(self._fields["state"]._description_selection(self.env))
+        bodies = {}
+        for one in self:
+            text = _(
+                "%(state)s by %(user)s: %(decision)s\n%(change)s",
+                state=states[one.state], user=one.decided_by_id.name, decision=one.decision, change=one.digest,
+            )
+            bodies[one.res_id] = bodies.get(one.res_id, Markup()) + plaintext2html(text)
+        records = model.browse(bodies).exists()
+        records._message_log_batch({record.id: bodies[record.id] for record in records})
 
     def _expire(self):
         """Close these: Odoo's values stay, a new change of the source is proposed anew."""

@@ -74,3 +74,4 @@ from . import test_lib_undo
 from . import test_run_undo
 from . import test_matrix
 from . import test_package
+from . import test_ownership_paths

@@ -80,7 +80,12 @@ class TestApproval(ProposalCase):
         self.assertEqual((change.verdict, change.values), ("applied", {"vat": ["DE1", "DE2"]}))
         self.assertEqual((change.create_uid, change.mapping_id), (self.anna, self.flow.mapping_id))
         self.assertEqual(change.correlation_id, proposal.correlation_id)
-        self.assertIn("Approved by", partner.message_ids[0].body)
+        self.env["sync.proposal"]._cron_tend()
+        self.assertIn("DE1 → DE2", partner.message_ids[0].body)
+        self.assertIn("anna", partner.message_ids[0].body)
+        notes = len(partner.message_ids)
+        self.env["sync.proposal"]._cron_tend()
+        self.assertEqual(len(partner.message_ids), notes, "it is noted once")
         # The next document finds what was approved.
         self.arrive(Vat="DE2", Phone="6")
         self.assertFalse(self.proposals(state="pending"))
@@ -375,9 +380,13 @@ class TestConflict(ProposalCase):
         partner, proposal = self.conflict()
         wizard = self.wizard(proposal, choice="theirs")
         partner.phone = "10"
-        with self.assertRaisesRegex(UserError, "meanwhile"):
-            wizard.action_choose()
-        self.assertEqual(partner.phone, "10")
+        result = wizard.action_choose()
+        self.assertIn("meanwhile", result["params"]["message"])
+        self.assertEqual((partner.phone, proposal.state), ("10", "pending"))
+        again = self.wizard(proposal, choice="theirs")
+        self.assertEqual(again.line_ids.ours, "10")
+        again.action_choose()
+        self.assertEqual(partner.phone, "2")
 
     def test_a_field_that_is_not_part_of_it_cannot_be_smuggled_in(self):
         partner, proposal = self.conflict()

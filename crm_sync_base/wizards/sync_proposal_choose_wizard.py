@@ -36,7 +36,7 @@ class SyncProposalChooseWizard(models.TransientModel):
             ]
 
     def action_choose(self):
-        """Write the chosen values, all together.
+        """Write the chosen values, all together; show what is there now if it changed meanwhile.
 
         :raises UserError: when a value that was typed does not fit its field.
         """
@@ -51,5 +51,21 @@ class SyncProposalChooseWizard(models.TransientModel):
                 values[line.field_name] = proposal.sudo()._restored(line.field_name, theirs[line.field_name][1])
             elif line.choice == "edited":
                 values[line.field_name] = line._typed()
-        proposal._choose(values, self.note)
-        return {"type": "ir.actions.act_window_close"}
+        if proposal._choose(values, self.note):
+            return {"type": "ir.actions.act_window_close"}
+        return self._show_again(proposal)
+
+    def _show_again(self, proposal):
+        """Say why nothing was written, and ask once more if there is still something to decide."""
+        waiting = proposal.state == "pending"
+        message = (
+            _("%s was changed in Odoo meanwhile. Look at it again.", proposal.record_name)
+            if waiting
+            else _("%(record)s: %(why)s", record=proposal.record_name, why=proposal.decision)
+        )
+        again = proposal.action_open_choose() if waiting else {"type": "ir.actions.act_window_close"}
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {"type": "warning", "message": message, "next": again},
+        }

@@ -12,6 +12,7 @@ from cli import database
 from cli.console import Failure, show_failure
 
 from . import (
+    approve_many,
     audit_verify,
     dry_run,
     harness,
@@ -33,6 +34,7 @@ BENCHES: dict[str, type[harness.Bench]] = {
         inbound_customers.InboundCustomers, inbound_scale.InboundScale, inbound_unchanged.InboundUnchanged,
         queue_noop.QueueNoop, webhook_accept.WebhookAccept, webhook_latency.WebhookLatency,
         priority_under_backfill.PriorityUnderBackfill, outbound_customers.OutboundCustomers,
+        approve_many.ApproveMany,
         audit_verify.AuditVerify,
         match_ladder.MatchLadder,
         dry_run.DryRun,
