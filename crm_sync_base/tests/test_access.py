@@ -4,7 +4,7 @@ from odoo.tests import new_test_user, tagged
 from ..lib.errors import DataInvalid
 from .common import ACCOUNT_RULES, SyncCase
 
-GOVERNANCE = {"menu_sync_governance", "menu_sync_proposal"}
+GOVERNANCE = {"menu_sync_governance", "menu_sync_proposal", "menu_sync_package"}
 APPROVE = GOVERNANCE | {"menu_sync_mapping_review", "menu_sync_approval_rule", "menu_sync_approval_delegation"}
 DESK = {"menu_sync_overview", "menu_sync_trace", "menu_sync_exception"}
 LEDGERS = {
@@ -24,7 +24,7 @@ WORK = DESK | LEDGERS | JOBS | AUDIT | GOVERNANCE | {
 }
 ALL = WORK | VERIFY | {
     "menu_sync_approval_rule", "menu_sync_mapping_review", "menu_sync_mapping", "menu_sync_exception_sla",
-    "menu_sync_lane",
+    "menu_sync_lane", "menu_sync_package_signer",
 }
 REPLAY = {"menu_sync_replay", "menu_sync_run_new"}
 MENUS = {
