@@ -15,6 +15,7 @@ from . import sync_flow_help
 from . import sync_phase
 from . import sync_phase_item
 from . import sync_flow_phase
+from . import sync_readiness_rule
 from . import sync_portable
 from . import sync_package
 from . import sync_package_export
@@ -119,6 +120,7 @@ from . import sync_handler_load
 from . import sync_handler_step
 from . import sync_handler_inbound
 from . import sync_handler_inbound_plan
+from . import sync_handler_inbound_ready
 from . import sync_handler_inbound_resolve
 from . import sync_handler_inbound_lines
 from . import sync_handler_inbound_money

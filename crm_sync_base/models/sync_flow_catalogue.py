@@ -41,6 +41,9 @@ class SyncFlowCatalogue(models.Model):
     mapping_version = fields.Integer(
         string="Version", compute="_compute_mapping_version", help="Of the mapping that is in use."
     )
+    readiness_ids = fields.One2many(
+        "sync.readiness.rule", "flow_id", string="Readiness Rules", copy=True
+    )
     scope_text = fields.Char(string="Only When", compute="_compute_scope_text")
     scope_count = fields.Integer(
         string="Odoo Records in Scope",

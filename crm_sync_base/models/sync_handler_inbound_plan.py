@@ -60,6 +60,7 @@ class SyncHandlerInboundPlan(models.AbstractModel):
         self._settle_money(env, flow, units)
         self._load_lines(flow, units)
         self._situate(env, flow, units)
+        self._check_readiness(env, flow, units)
         self._check(env, flow, units)
         for unit in units:
             self._conclude(env, unit)

@@ -226,8 +226,12 @@ class SyncPackage(models.Model):
                 )
             elif place is not None:
                 current = Content._current(record, place)
+                after = Content._after(record, current)
                 present = Content._record(record["kind"], current, "")["values"] if current else None
-                plan += package.differences({**record, "values": Content._after(record, current)}, present)
+                if present:
+                    # What an older suite could not say of a record stays as it is.
+                    present = {name: value for name, value in present.items() if name in after}
+                plan += package.differences({**record, "values": after}, present)
                 problems += Content._problems(record, place)
         return plan, problems
 

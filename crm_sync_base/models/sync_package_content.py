@@ -13,6 +13,14 @@ KINDS = {
 }
 
 
+#: rows of a record, matched by what they are called
+ROWS = {
+    "lines": "sync.value.map.line",
+    "steps": "sync.flow.step",
+    "readiness": "sync.readiness.rule",
+}
+
+
 class SyncPackageContent(models.AbstractModel):
     """What a configuration package consists of: read it from here, write it there.
 
@@ -90,8 +98,9 @@ class SyncPackageContent(models.AbstractModel):
     def _path_text(self, kind, path):
         """Return the path of a difference with the fields as people call them."""
         rows = {"lines": "sync.value.map.line" if kind == "value_map" else "sync.mapping.rule",
-                "steps": "sync.flow.step", "rules": "sync.mapping.rule"}
-        names = {"lines": _("Lines"), "steps": _("Follow-up Steps"), "rules": _("Rules")}
+                "steps": "sync.flow.step", "rules": "sync.mapping.rule", "readiness": "sync.readiness.rule"}
+        names = {"lines": _("Lines"), "steps": _("Follow-up Steps"), "rules": _("Rules"),
+                 "readiness": _("Readiness")}
         model, texts, is_label = self._kinds().get(kind), [], False
         for part in path.split(" › "):
             field = self.env[model]._fields.get(part) if model and not is_label else None
@@ -114,6 +123,9 @@ class SyncPackageContent(models.AbstractModel):
         return {
             "steps": self._rows(steps, lambda step: step.action),
             "rules": self._rules(flow.mapping_id.rule_ids),
+            "readiness": self._rows(
+                flow.with_context(active_test=False).readiness_ids, lambda rule: rule.with_context(lang=None).name
+            ),
         }
 
     def _rows(self, records, label):
@@ -203,7 +215,7 @@ class SyncPackageContent(models.AbstractModel):
         kind, values = record["kind"], dict(record["values"])
         portable = self.env["sync.portable"]
         found = []
-        for name, model in (("lines", "sync.value.map.line"), ("steps", "sync.flow.step")):
+        for name, model in ROWS.items():
             for row in values.pop(name, ()):
                 found += portable._vals(self.env[model], self._bare(row), place)[1]
         found += self._rule_problems(values.pop("rules", ()), place)
@@ -247,7 +259,7 @@ class SyncPackageContent(models.AbstractModel):
         """
         portable = self.env["sync.portable"]
         values = dict(record["values"])
-        rows = {name: values.pop(name) for name in ("lines", "steps", "rules") if name in values}
+        rows = {name: values.pop(name) for name in (*ROWS, "rules") if name in values}
         Model = self.env[self._kinds()[record["kind"]]].sudo()
         current = self._current(record, place).sudo()
         vals = portable._vals(Model, values, place)[0]
@@ -296,6 +308,20 @@ class SyncPackageContent(models.AbstractModel):
                 flow.step_ids.create({**vals, "flow_id": flow.id})
         for step in known.values():
             step.active = False
+
+    def _apply_readiness(self, flow, rows, place, _author, _note):
+        """Readiness rules are matched by their sentence; what the package lacks is switched off."""
+        rules = flow.with_context(active_test=False, lang=None).readiness_ids
+        known = {rule.name: rule for rule in rules}
+        for row in rows:
+            vals = self.env["sync.portable"]._vals(rules, self._bare(row), place)[0]
+            rule = known.pop(row["label"], None)
+            if rule:
+                rule.write(vals)
+            else:
+                rules.create({**vals, "name": row["label"], "flow_id": flow.id})
+        for rule in known.values():
+            rule.active = False
 
     def _apply_rules(self, flow, rows, place, author, note):
         """Other rules are a new version, written by who brought them, approved by who approves."""

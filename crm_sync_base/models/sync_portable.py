@@ -16,6 +16,7 @@ LOCAL = {
     "sync.mapping.rule": {"mapping_id", "parent_id"},
     "sync.flow.step": {"flow_id"},
     "sync.match.step": {"flow_id"},
+    "sync.readiness.rule": {"flow_id", "name"},
     "sync.value.map": {"name"},
     "sync.value.map.line": {"map_id"},
 }

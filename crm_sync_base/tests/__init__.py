@@ -75,3 +75,4 @@ from . import test_run_undo
 from . import test_matrix
 from . import test_package
 from . import test_ownership_paths
+from . import test_readiness

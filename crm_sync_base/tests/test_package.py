@@ -195,6 +195,26 @@ class TestImport(PackageCase):
         self.assertEqual((self.flow.mapping_id.version, self.flow.mapping_id.rule_ids[0].required), (3, True))
         self.assertEqual({line.remote_value for line in self.table.line_ids}, {"gold", "text", "mine"})
 
+    def test_readiness_rules_travel(self):
+        Rule = self.env["sync.readiness.rule"]
+        kept = Rule.create({"flow_id": self.flow.id, "name": "there is no contact", "path": "Contact"})
+        made = self.export()
+        kept.path = "Other"
+        extra = Rule.create({"flow_id": self.flow.id, "name": "only here", "path": "X"})
+        brought = self.bring(made)
+        self.assertEqual(
+            self.paths(brought)[("Accounts", "Readiness › there is no contact › Remote Field")], ("Other", "Contact")
+        )
+        self.approve(brought)
+        self.assertEqual((kept.path, extra.active), ("Contact", False))
+
+    def test_what_an_older_suite_could_not_say_stays(self):
+        content = json.loads(self.text(self.export()))["content"]
+        [flow] = [one for one in content["records"] if one["kind"] == "flow"]
+        del flow["values"]["max_attempts"], flow["values"]["readiness"]
+        made = {"name": "x", "data": base64.b64encode(package.seal(content, package.new_key()).encode()).decode()}
+        self.assertFalse(self.bring(made).line_ids)
+
     def test_four_eyes(self):
         brought = self.bring(self.export())
         self.assertFalse(brought.can_approve)
