@@ -212,7 +212,7 @@ class SyncPackage(models.Model):
 
     def _plan(self):
         """Return ([`Difference`], [what is missing, as a sentence])."""
-        Content = self.env["sync.package.content"].sudo().with_company(self.company_id)
+        Content = self._content()
         kinds = Content._kinds()
         plan = []
         problems = [
@@ -235,6 +235,12 @@ class SyncPackage(models.Model):
                 problems += Content._problems(record, place)
         return plan, problems
 
+    def _content(self):
+        """Return the content model, which knows the connections here by the package's names."""
+        keys = {one.connection_id.id: one.key for one in self.sudo().connection_ids if one.connection_id}
+        Content = self.env["sync.package.content"].sudo().with_company(self.company_id)
+        return Content.with_context(package_keys=keys)
+
     def _ordered(self):
         """Return the records of the package in the order in which they are applied."""
         order = list(self.env["sync.package.content"]._kinds())
@@ -253,7 +259,8 @@ class SyncPackage(models.Model):
             for one in self.content["records"]
             if one["kind"] == "value_map" and one["connection"] == record["connection"]
         }
-        return {"company": self.company_id, "connection": connection, "coming": coming}
+        known = {one.key: one.connection_id for one in self.connection_ids}
+        return {"company": self.company_id, "connection": connection, "connections": known, "coming": coming}
 
     def _line(self, difference):
         return {
@@ -332,7 +339,7 @@ class SyncPackage(models.Model):
     def _apply(self):
         """Apply a checked package in this transaction."""
         one = self.sudo().with_company(self.company_id)
-        Content = one.env["sync.package.content"]
+        Content = self._content()
         note = _("From the package %(name)s (%(checksum)s).", name=one.name, checksum=one.checksum[:12])
         for record in one._ordered():
             Content._apply(record, one._place(record), one.requested_by_id, note)

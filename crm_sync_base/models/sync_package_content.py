@@ -45,7 +45,7 @@ class SyncPackageContent(models.AbstractModel):
         :raises UserError: names what cannot be carried.
         """
         connections = connections.sorted(lambda one: (one.provider, one.name))
-        keys = {one: f"{one.provider}/{one.name}" for one in connections}
+        keys = {one: self.env["sync.portable"]._connection_key(one) for one in connections}
         if len(set(keys.values())) < len(keys):
             raise UserError(_("Two connections to the same system have the same name: rename one of them."))
         records = []

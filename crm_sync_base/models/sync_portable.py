@@ -1,23 +1,23 @@
 import re
 
-from odoo import _, api, models
+from odoo import _, api, fields, models
 from odoo.fields import Domain
 from odoo.models import MAGIC_COLUMNS
 
 SCALARS = {"boolean", "char", "date", "datetime", "float", "html", "integer", "monetary", "selection", "text"}
 LINKS = {"many2one", "many2many", "reference"}
 
-#: people, companies and accounts are never carried: they belong to one database
-DROPPED = {"res.users", "res.partner", "res.company", "sync.connection", "ir.attachment"}
+#: people and companies are never carried: they belong to one database
+DROPPED = {"res.users", "res.partner", "res.company", "ir.attachment"}
 
 #: fields that say where a record stands here, not what it is
 LOCAL = {
-    "sync.flow": {"code", "mode", "paused"},
+    "sync.flow": {"code", "connection_id", "mode", "paused"},
     "sync.mapping.rule": {"mapping_id", "parent_id"},
     "sync.flow.step": {"flow_id"},
     "sync.match.step": {"flow_id"},
     "sync.readiness.rule": {"flow_id", "name"},
-    "sync.value.map": {"name"},
+    "sync.value.map": {"connection_id", "name"},
     "sync.value.map.line": {"map_id"},
 }
 
@@ -75,12 +75,24 @@ class SyncPortable(models.AbstractModel):
             return {"model": "ir.model", "name": target.model}
         if target._name == "ir.model.fields":
             return {"model": "ir.model.fields", "name": f"{target.model}.{target.name}"}
+        if target._name == "sync.connection":
+            return {"model": target._name, "name": self._connection_key(target)}
         target = target.sudo()
         ref = {"model": target._name, "name": target[target._rec_name] or target.display_name}
         xmlid = target.get_external_id().get(target.id)
         if xmlid and not xmlid.startswith("__"):
             ref["xmlid"] = self._neutral(xmlid, target)
         return ref
+
+    @api.model
+    def _connection_key(self, connection):
+        """Return what a package calls a connection.
+
+        The context's `package_keys` (`{id: key}`) say it of those that play the part of
+        one of a package that comes from elsewhere.
+        """
+        known = self.env.context.get("package_keys") or {}
+        return known.get(connection.id) or f"{connection.provider}/{connection.name}"
 
     def _neutral(self, xmlid, target):
         """Return an external id without the company's id that charts of accounts put into it."""
@@ -96,8 +108,8 @@ class SyncPortable(models.AbstractModel):
         """Return what to write, and why some of it cannot be.
 
         :param values: as `_values` gave them.
-        :param place: `{"company": record, "connection": record or empty, "coming":
-            {(model, name)} of what the package itself brings}`.
+        :param place: `{"company": record, "connection": record or empty, "connections":
+            {key: record}, "coming": {(model, name)} of what the package itself brings}`.
         :return: (values for `write`, [problem as a sentence]).
         """
         vals, problems = {}, []
@@ -131,7 +143,7 @@ class SyncPortable(models.AbstractModel):
                     _("“%s” is not known here: a module is missing, or this suite is older.", value)
                 )
         if field.type == "many2many":
-            return [models.Command.set([self._find(ref, place).id for ref in value or ()])]
+            return [fields.Command.set([self._find(ref, place).id for ref in value or ()])]
         if field.type == "many2one":
             return self._find(value, place).id if value else False
         if field.type == "reference":
@@ -155,6 +167,10 @@ class SyncPortable(models.AbstractModel):
             return self._one(found, _("the field"), name)
         if model_name == "ir.model":
             return self._one(self.env["ir.model"].sudo().search([("model", "=", name)]), _("the model"), name)
+        if model_name == "sync.connection":
+            if name not in place["connections"]:
+                raise Unknown(_("“%s” is not part of the package: export its connection, too", name))
+            return place["connections"][name]
         if model_name not in self.env:
             raise Unknown(_("the module of “%s” is not installed here", model_name))
         Model = self.env[model_name].sudo()

@@ -195,6 +195,33 @@ class TestImport(PackageCase):
         self.assertEqual((self.flow.mapping_id.version, self.flow.mapping_id.rule_ids[0].required), (3, True))
         self.assertEqual({line.remote_value for line in self.table.line_ids}, {"gold", "text", "mine"})
 
+    def test_approval_rules_travel_with_their_connections(self):
+        company = self.env["res.company"].create({"name": "Production"})
+        (self.author | self.approver).company_ids |= company
+        target = self.connection.copy({"name": "Production CRM", "company_id": company.id})
+        vat = self.env["ir.model.fields"]._get("res.partner", "vat")
+        rule = self.env["sync.approval.rule"].create(
+            {
+                "name": "Tax numbers of this test",
+                "company_id": self.env.company.id,
+                "connection_ids": [fields.Command.link(self.connection.id)],
+                "model_id": vat.model_id.id,
+                "field_ids": [fields.Command.link(vat.id)],
+                "threshold": 250.5,
+            }
+        )
+        made = self.export()
+        Package = self.Package.with_company(company)
+        brought = Package.browse(Package.import_configuration(made["data"], made["name"]))
+        self.assertEqual((brought.state, brought.problems), ("review", ""))
+        brought.with_user(self.approver).with_company(company).action_approve()
+        self.env.invalidate_all()
+        copy = self.env["sync.approval.rule"].search([("name", "=", rule.name), ("company_id", "=", company.id)])
+        self.assertEqual(copy.connection_ids, target)
+        self.assertEqual((copy.field_ids, copy.group_id, copy.threshold), (vat, rule.group_id, 250.5))
+        again = Package.browse(Package.import_configuration(made["data"], made["name"]))
+        self.assertFalse(again.line_ids)  # here is what the package says
+
     def test_readiness_rules_travel(self):
         Rule = self.env["sync.readiness.rule"]
         kept = Rule.create({"flow_id": self.flow.id, "name": "there is no contact", "path": "Contact"})
