@@ -12,6 +12,7 @@ numbers.
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
 import operator
 from collections.abc import Callable
@@ -78,10 +79,8 @@ def _number(value: Any) -> Decimal:
     if isinstance(value, Decimal):
         return value
     if isinstance(value, str):
-        try:
+        with contextlib.suppress(InvalidOperation):
             return _bounded(Decimal(value.strip()))
-        except InvalidOperation:
-            pass
     if value in (None, ""):
         raise FormulaError("a number is missing")
     raise FormulaError(f"“{_text(value)}” is not a number")

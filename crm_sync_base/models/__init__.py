@@ -146,4 +146,3 @@ from . import sync_console
 from . import res_config_settings
 from . import res_partner
 from . import res_partner_match
-from . import res_partner_merge

@@ -24,7 +24,7 @@ class SyncFlowCatalogue(models.Model):
     poll_interval = fields.Integer(tracking=True)
     priority = fields.Integer(string="Precedence", tracking=True)
     owner_id = fields.Many2one(tracking=True)
-    technical_owner_id = fields.Many2one(string="Technical Owner", tracking=True)
+    technical_owner_id = fields.Many2one(tracking=True)
     criticality = fields.Selection(tracking=True)
     runbook_url = fields.Char(tracking=True)
     watched_fields = fields.Char(tracking=True)

@@ -45,9 +45,8 @@ class SyncHandlerInboundDecided(models.AbstractModel):
         """Plan decided values from the decision; documents go their usual way."""
         decided = [unit for unit in units if unit.decided]
         if not decided:
-            super()._plan(env, flow, units, registry, depth)
-        else:
-            self._plan_decided(env, flow, decided, registry)
+            return super()._plan(env, flow, units, registry, depth)
+        return self._plan_decided(env, flow, decided, registry)
 
     def _plan_decided(self, env, flow, decided, registry):
         registry.update({unit.key: unit for unit in decided})

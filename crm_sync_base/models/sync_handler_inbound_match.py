@@ -206,7 +206,7 @@ class SyncHandlerInboundMatch(models.AbstractModel):
 
     # === Never created twice ===#
 
-    def _apply(self, env, units, registry):
+    def _apply(self, env, units, registry):  # pylint: disable=missing-return
         reached = self._reachable(units)
         created = [unit for unit in reached if unit.operation == "create" and unit.identities]
         self._part_twins(units, created)
@@ -245,7 +245,7 @@ class SyncHandlerInboundMatch(models.AbstractModel):
 
     # === What a person must decide, and what was decided without one ===#
 
-    def _record_plan(self, units):
+    def _record_plan(self, units):  # pylint: disable=missing-return
         """A dry run asks people already, but binds nothing."""
         super()._record_plan(units)
         self._forget_matches({one for unit in units for one in (unit, *self._all_brought(unit))})

@@ -61,7 +61,7 @@ class SyncHandlerInboundRun(models.AbstractModel):
             return False
         return job.kind == "page" or not (job.coalesced or job.replay_of_id)
 
-    def _screen(self, flow, unit, conditions, as_prerequisite):
+    def _screen(self, flow, unit, conditions, as_prerequisite):  # pylint: disable=missing-return
         """Besides: set aside what does not meet the condition of the run."""
         super()._screen(flow, unit, conditions, as_prerequisite)
         scope = not as_prerequisite and self._terms(unit.job).scope
@@ -72,13 +72,13 @@ class SyncHandlerInboundRun(models.AbstractModel):
 
     def _touch(self, units):
         """Planning remembers nothing."""
-        super()._touch([unit for unit in units if not self._is_dry(unit)])
+        return super()._touch([unit for unit in units if not self._is_dry(unit)])
 
     def _on_deleted(self, flow, unit):
         if unit.binding and self._is_dry(unit):
             unit.summary = _("Deleted at the provider; the Odoo record would be kept")
-        else:
-            super()._on_deleted(flow, unit)
+            return None
+        return super()._on_deleted(flow, unit)
 
     def _not_planned_before(self, units):
         """Return the units whose plan is new: what many records need is planned once in a run."""

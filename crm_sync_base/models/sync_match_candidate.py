@@ -16,7 +16,7 @@ class SyncMatchCandidate(models.Model):
     state = fields.Selection(related="match_id.state")
     model = fields.Char(required=True, readonly=True)
     res_id = fields.Many2oneReference(string="Odoo Record", model_field="model", required=True, readonly=True)
-    record_name = fields.Char(string="Record Name", compute="_compute_record")
+    record_name = fields.Char(compute="_compute_record")
     details = fields.Char(compute="_compute_record", help="What the record says, as far as the reader may see it.")
     score = fields.Integer(string="Score (%)", readonly=True)
     reasons = fields.Json(readonly=True, help="[[code, score or null]], see `lib.matching.Reason`.")

@@ -49,8 +49,7 @@ class SyncMatchIndex(models.AbstractModel):
         best = next((name for name in _COLLATIONS if name in known), None)
         collate = f' COLLATE "{best}"' if best else ""
         words = ",".join(matching.IGNORED_WORDS)
-        self.env.cr.execute(
-            # pylint: disable=sql-injection
+        self.env.cr.execute(  # pylint: disable=sql-injection
             _SQL_NAME_KEYS.format(collate=collate, between=_BETWEEN, words=words)
         )
 

@@ -65,7 +65,7 @@ class SyncPackage(models.Model):
     plan_digest = fields.Char(readonly=True)
     checked_at = fields.Datetime(readonly=True, help="When the differences were computed.")
     requested_by_id = fields.Many2one("res.users", string="Brought By", readonly=True, tracking=True)
-    approved_by_id = fields.Many2one("res.users", string="Approved By", readonly=True, tracking=True)
+    approved_by_id = fields.Many2one("res.users", readonly=True, tracking=True)
     applied_at = fields.Datetime(readonly=True)
     can_approve = fields.Boolean(compute="_compute_can_approve")
 

@@ -21,7 +21,7 @@ class SyncPhase(models.Model):
     item_ids = fields.One2many("sync.phase.item", "phase_id", string="Checklist", copy=True)
     flow_ids = fields.One2many("sync.flow", "phase_id", string="Flows")
     signed_off = fields.Boolean(readonly=True, copy=False, tracking=True)
-    signed_off_by_id = fields.Many2one("res.users", string="Signed Off By", readonly=True, copy=False)
+    signed_off_by_id = fields.Many2one("res.users", readonly=True, copy=False)
     signed_off_at = fields.Datetime(readonly=True, copy=False)
     state = fields.Selection(
         [("locked", "Locked"), ("open", "Open"), ("done", "Signed Off")],

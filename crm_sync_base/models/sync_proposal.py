@@ -57,7 +57,7 @@ class SyncProposal(models.Model):
     reason = fields.Char(readonly=True)
     group_id = fields.Many2one("res.groups", string="Who Decides", readonly=True, ondelete="set null")
     author_id = fields.Many2one(
-        "res.users", string="Author", readonly=True, ondelete="restrict",
+        "res.users", readonly=True, ondelete="restrict",
         help="Who made the change, where that is known. He cannot decide on it.",
     )
     requested_at = fields.Datetime(readonly=True, required=True)
@@ -69,7 +69,7 @@ class SyncProposal(models.Model):
     expires_at = fields.Datetime(string="Expires", readonly=True, index="btree_not_null")
 
     # === What became of it ===#
-    decided_by_id = fields.Many2one("res.users", string="Decided By", readonly=True, ondelete="restrict")
+    decided_by_id = fields.Many2one("res.users", readonly=True, ondelete="restrict")
     on_behalf_of_id = fields.Many2one("res.users", string="In Place Of", readonly=True, ondelete="restrict")
     decided_at = fields.Datetime(readonly=True)
     decision = fields.Char(readonly=True, help="What was decided, and why.")

@@ -62,7 +62,7 @@ class SyncRunPass(models.Model):
             for name in verdicts:
                 run[f"{name}_count"] = counts.get((run.id, name), 0)
 
-    def _compute_results(self):
+    def _compute_results(self):  # pylint: disable=missing-return
         super()._compute_results()
         for run in self.filtered(lambda run: run.kind in PASSES):
             run.progress = 100.0 if run.state == "done" else run._progress().percent

@@ -14,12 +14,12 @@ class SyncRunPlan(models.Model):
     _inherit = "sync.run"
 
     plan_id = fields.Many2one(
-        "sync.run", string="Plan", readonly=True, ondelete="restrict", index="btree_not_null",
+        "sync.run", readonly=True, ondelete="restrict", index="btree_not_null",
         help="The dry run that this run carries out.",
     )
     execution_ids = fields.One2many("sync.run", "plan_id", string="Carried Out By", readonly=True)
     execution_id = fields.Many2one("sync.run", string="Carried Out", compute="_compute_execution_id")
-    approved_by_id = fields.Many2one("res.users", string="Approved By", readonly=True)
+    approved_by_id = fields.Many2one("res.users", readonly=True)
 
     _plan_once = models.UniqueIndex(
         "(plan_id) WHERE plan_id IS NOT NULL", "This plan is being carried out already."

@@ -14,7 +14,7 @@ class SyncRunUndo(models.Model):
     _inherit = "sync.run"
 
     undoes_id = fields.Many2one(
-        "sync.run", string="Undoes", readonly=True, ondelete="restrict", index="btree_not_null"
+        "sync.run", readonly=True, ondelete="restrict", index="btree_not_null"
     )
     undo_ids = fields.One2many("sync.run", "undoes_id", string="Undone By", readonly=True)
     undo_count = fields.Integer(compute="_compute_undo")

@@ -25,7 +25,7 @@ class SyncSchemaField(models.Model):
     is_unique = fields.Boolean(string="Unique", readonly=True)
     references = fields.Char(string="Links To", readonly=True)
     relationship = fields.Char(readonly=True, help="Fields of the linked record are reached under this name.")
-    length = fields.Integer(string="Longest Text", readonly=True)
+    length = fields.Integer(string="Longest Text", readonly=True)  # pylint: disable=attribute-deprecated
     choices = fields.Json(readonly=True)
     is_gone = fields.Boolean(string="Gone", readonly=True)
     gone_at = fields.Datetime(readonly=True)

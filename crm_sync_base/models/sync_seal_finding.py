@@ -18,7 +18,7 @@ class SyncSealFinding(models.Model):
     kind = fields.Selection("_selection_kind", required=True, readonly=True)
     number = fields.Integer(string="Seal No.", readonly=True, aggregator=None)
     change_number = fields.Integer(string="Change No.", readonly=True, aggregator=None)
-    change_id = fields.Many2one("sync.change", string="Change", compute="_compute_subject")
+    change_id = fields.Many2one("sync.change", compute="_compute_subject")
     subject = fields.Char(string="Record", compute="_compute_subject")
     explanation = fields.Char(string="What It Means", compute="_compute_explanation")
     is_remark = fields.Boolean(compute="_compute_explanation")

@@ -86,6 +86,7 @@ class TestRows(TestCase):
 
 class TestLinks(TestCase):
     def setUp(self):
+        super().setUp()
         self.first, _digests = sealed(1, chain.GENESIS, {1: "one"})
         self.second, _digests = sealed(2, self.first.hash(), {2: "two"})
 

@@ -110,7 +110,7 @@ class TestUndo(RunCase):
 
         def refuse(partners, vals):
             if "Run Account 1" in (vals.get("name") or ""):
-                raise UserError("Not this one.")
+                raise UserError("Not this one.")  # pylint: disable=translation-required
             return write(partners, vals)
 
         with patch.object(partner_class, "write", refuse):

@@ -1,3 +1,4 @@
+from . import base_partner_merge
 from . import sync_credential_wizard
 from . import sync_credential_wizard_line
 from . import sync_exception_ignore_wizard

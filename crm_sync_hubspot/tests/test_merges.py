@@ -19,6 +19,6 @@ class TestHubspotMerges(MergedCustomers, HubspotCase):
         self.assertNotIn(merged["id"], (survivor, loser))
         return merged["id"]
 
-    def test_only_the_survivor_is_seen(self):
+    def test_only_the_survivor_is_seen(self):  # pylint: disable=missing-return
         survivor, one, other = super().test_only_the_survivor_is_seen()
         self.golden(survivor, one, other)
