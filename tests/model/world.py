@@ -15,6 +15,7 @@ from odoo.addons.crm_sync_base.lib import worker
 from odoo.addons.crm_sync_base.lib.alarm import Alarm
 from odoo.addons.crm_sync_base.lib.coalescer import Coalescer
 from odoo.addons.crm_sync_base.lib.declarations import Notification, Receipt, WebhookRequest
+from odoo.addons.crm_sync_base.models import sync_watchdog
 from odoo.modules.registry import Registry
 from odoo.orm.model_classes import add_to_registry
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
@@ -183,6 +184,7 @@ class World:
             # What processes do in the background they do here when they are told to.
             (Coalescer, "request", lambda coalescer, key: self._wanted.update({coalescer: key})),
             (Alarm, "after", lambda alarm, key, seconds: None),
+            (sync_watchdog, "_armed", {}),
             (worker, "identity", lambda: getattr(here(), "name", "director")),
             (worker, "lives", lambda name: any(actor.name == name for actor in self.stage.actors)),
         ):
@@ -226,6 +228,8 @@ class World:
         Only while the stage is empty: it would wait for locks.
         """
         assert not self.stage.actors
+        # What this process knows to be arranged was so before.
+        sync_watchdog._armed.clear()
         shift = f"- interval '{seconds} seconds'"
         self.stage.query(
             ";".join(
