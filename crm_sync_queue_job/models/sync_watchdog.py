@@ -7,8 +7,8 @@ class SyncWatchdog(models.AbstractModel):
     _inherit = "sync.watchdog"
 
     @api.model
-    def _overlooked(self, due, now):
-        error = super()._overlooked(due, now)
+    def _overlooked(self, now):
+        error = super()._overlooked(now)
         if error and self.env["sync.lane"]._runner_lives():
             error.hint = _(
                 "The job queue's runner is there but does not run the lanes: look at its jobs in "
