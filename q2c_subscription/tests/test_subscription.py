@@ -198,7 +198,7 @@ class TestSubscriptionSync(SyncCase, SubscriptionCase):
             model="q2c.subscription",
             is_document=True,
         )
-        self.remote.put("Account", "a1", Name="Aurora Foods")
+        self.remote.put("Account", "a1", Name="Polar Light Bakery")
 
     def contract(self, **data):
         self.remote.put("Contract", "c1", **{"Customer": "a1", "Status": "active", "Ends": "2026-05-01", **data})
