@@ -18,19 +18,20 @@ DECIDE = {"menu_sync_mapping_review", "menu_sync_proposal", "menu_sync_approval_
 WORK = BASICS | LEDGERS | JOBS | {"menu_sync_audit", "menu_sync_change_export"} | {
     "menu_sync_proposal", "menu_sync_matrix", "menu_sync_violation",
     "menu_sync_flow", "menu_sync_connection", "menu_sync_endpoint", "menu_sync_value_map", "menu_sync_hold",
-    "menu_sync_metric", "menu_sync_phase", "menu_sync_package",
+    "menu_sync_metric", "menu_sync_phase", "menu_sync_package", "menu_sync_match", "menu_sync_schema_object",
+    "menu_sync_schema_change",
 }
 ALL = WORK | {
     "menu_sync_mapping_review",
     "menu_sync_approval_rule", "menu_sync_mapping", "menu_sync_lane", "menu_sync_exception_sla", "menu_sync_seal",
     "menu_sync_seal_check", "menu_sync_package_signer",
 }
-REPLAY = {"menu_sync_replay"}
+START = {"menu_sync_replay", "menu_sync_run_new"}
 SEEN = {
-    "admin": ALL | REPLAY | {"menu_sync_settings"},
-    "manager": ALL | REPLAY,
+    "admin": ALL | START | {"menu_sync_settings"},
+    "manager": ALL | START,
     "auditor": ALL | DECIDE,
-    "operator": WORK | REPLAY,
+    "operator": WORK | START,
     "user": BASICS,
     "approver": BASICS | DECIDE | {"menu_sync_package"},
 }
