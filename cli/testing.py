@@ -27,7 +27,7 @@ _WITH_VALUE = {"-k", "-m", "-p", "-o", "-c", "-r", "-W", "-n", "--maxfail", "--d
 _NOTHING_SELECTED = 5
 
 
-#: Tests that need no Odoo in their own process.
+#: Where the tests are that start processes of their own.
 END_TO_END = "tests"
 
 
@@ -64,7 +64,8 @@ def run(arguments: list[str]) -> int:
     log = paths.LOGS / "module-tests.log"
     with ThreadPoolExecutor(1) as beside:
         first = beside.submit(_in_odoo, modules, arguments, log)
-        second = _pytest([*systems, *arguments])
+        # These have servers of their own: two processes cannot have Odoo's port.
+        second = _in_odoo(systems, arguments, http=False)
         codes = [first.result(), second]
     say(f"\nTests beside the modules ({paths.shown(log)}):")
     sys.stdout.write(log.read_text(errors="replace"))
@@ -84,14 +85,17 @@ def _require_browser() -> None:
     warn(f"Chromium is not installed; the browser tests will be skipped. {fix}")
 
 
-def _in_odoo(targets: list[str], arguments: list[str], log: Path | None = None) -> int:
-    """Run pytest inside Odoo, on a database of its own; return its exit code."""
-    name = database.copy_name("modules")
+def _in_odoo(targets: list[str], arguments: list[str], log: Path | None = None, http: bool = True) -> int:
+    """Run pytest inside Odoo, on a database of its own; return its exit code.
+
+    :param http: whether this Odoo answers requests
+    """
+    name = database.copy_name("modules" if http else "systems")
     database.copy_template(name)
     try:
         return _pytest([
             # pyproject.toml keeps the plug-in out of runs without a database.
-            "-p", "pytest_odoo", f"--odoo-database={name}", "--odoo-http",
+            "-p", "pytest_odoo", f"--odoo-database={name}", *(["--odoo-http"] if http else []),
             f"--odoo-addons-path={odoo.addons_path()}",
             f"--odoo-extra=data-dir={paths.DATA}", "--odoo-extra=http-interface=127.0.0.1",
             f"--odoo-extra=db-filter=^{name}$", "--odoo-extra=max-cron-threads=0",
