@@ -41,6 +41,7 @@ class StripePayoutLine(models.Model):
 
         :param movements: `Movement` values of its plan.
         """
+        self._meet(payout.connection_id, [movement.source_id for movement in movements])
         lines = self.create(
             [
                 {
@@ -59,6 +60,19 @@ class StripePayoutLine(models.Model):
             ]
         )
         lines._attach(payout.connection_id)
+
+    @api.model
+    def _meet(self, connection, source_ids):
+        """Have a payout and a charge of it that are booked at the same moment see each other.
+
+        Neither sees what the other has not committed, and nobody would attach them later:
+        both write the same rows first, the second fails as a serialization failure and is
+        run again.
+
+        :param source_ids: Stripe's ids of charges.
+        """
+        keys = [f"{connection.id}:{source_id}" for source_id in source_ids if source_id]
+        self.env["sync.match.guard"].sudo()._claim(self._name, connection.company_id, keys)
 
     def _attach(self, connection):
         """Link the payments and fee entries that are bound to these transactions."""

@@ -332,13 +332,14 @@ class SyncHandlerStripePayment(models.AbstractModel):
 
     def _complete_payouts(self, units):
         """Attach payments to the payout in which their money left before it was booked here."""
-        connection = units[0].flow.connection_id if units else None
-        lines = units and self.env["stripe.payout.line"].search(
-            [
-                ("connection_id", "=", connection.id),
-                ("source_id", "in", [unit.external_id for unit in units]),
-                ("payment_id", "=", False),
-            ]
+        if not units:
+            return
+        connection = units[0].flow.connection_id
+        charges = [unit.external_id for unit in units]
+        Line = self.env["stripe.payout.line"]
+        Line._meet(connection, charges)
+        lines = Line.search(
+            [("connection_id", "=", connection.id), ("source_id", "in", charges), ("payment_id", "=", False)]
         )
         if lines:
             lines._attach(connection)

@@ -59,8 +59,12 @@ def older_versions_are_applied(world):
 
 @mutation
 def bindings_are_not_unique(world):
-    """Nothing but the code keeps a remote record from being bound twice."""
-    with _without_index(world, "sync_binding_remote_unique"):
+    """Nothing keeps a remote record from being bound twice, nor its customer from being created twice."""
+
+    def claim(original, self, model, company, identities):
+        return None
+
+    with _without_index(world, "sync_binding_remote_unique"), _method(world, "sync.match.guard", "_claim", claim):
         yield
 
 
