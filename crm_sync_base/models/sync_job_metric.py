@@ -56,12 +56,6 @@ class SyncJobMetric(models.Model):
     @api.model
     def _sql_count_ended(self, minutes):
         # Sums are rounded to the clock's tick: in another order they would differ by less.
-        def place(column):
-            # What is longer than a bound by less than a clock's tick equals it.
-            return SQL(
-                "width_bucket(%s - 5e-7, %s::float8[])", SQL.identifier(column), list(histogram.BOUNDS)
-            )
-
         return SQL(
             """
             WITH ended AS (
@@ -112,7 +106,13 @@ class SyncJobMetric(models.Model):
                       GROUPING SETS ((), (wait_place), (run_place), (total_place))
             """,
             minutes=minutes,
-            wait=place("wait"),
-            run=place("run"),
-            total=place("total"),
+            wait=_place("wait"),
+            run=_place("run"),
+            total=_place("total"),
         )
+
+
+def _place(column):
+    """Return the place of a duration in the histogram, as SQL."""
+    # What is longer than a bound by less than a clock's tick equals it.
+    return SQL("width_bucket(%s - 5e-7, %s::float8[])", SQL.identifier(column), list(histogram.BOUNDS))

@@ -37,7 +37,7 @@ class SyncReadinessRule(models.Model):
         required=True,
     )
     path = fields.Char(string="Remote Field", help="Dotted path in the remote record.")
-    condition = fields.Char(string="Remote Condition", help="e.g. [('Amount', '>', 0), ('Signed__c', '=', True)]")
+    condition = fields.Char(string="Remote Condition", help="e.g. [('Amount', '>', 0), ('Signed', '=', True)]")
     field_name = fields.Char(string="Odoo Field", help="Of the flow's model: the link to the record, e.g. partner_id.")
     domain = fields.Char(string="Odoo Condition", help="On the linked record, e.g. [('vat', '!=', False)]")
     always = fields.Boolean(string="Also for Updates", help="Else it is asked only before a record is created.")
