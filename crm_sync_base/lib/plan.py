@@ -14,7 +14,7 @@ from .unit import Unit, plain
 class Planned:
     """What a dry run said of one record."""
 
-    operation: str  #: create | update
+    operation: str  #: its verdict: create | update | bind | conflict | unchanged
     res_id: int | None
     mapping_id: int | None
     digest: str
@@ -26,7 +26,7 @@ def digest(unit: Unit, commands: Any = None) -> str:
 
     The fingerprint of the document covers what the source says, under which mapping
     version, and which remote records it refers to. To it come the Odoo record, what its
-    fields hold now, and what the other values were translated to. Which id a referenced
+    fields hold now, what the other values were translated to, and what waits for a person. Which id a referenced
     record has got is left out: it may have been created in between, as planned.
 
     :param unit: after planning, before anything is written.
@@ -38,7 +38,13 @@ def digest(unit: Unit, commands: Any = None) -> str:
         for name, (before, after) in unit.changes.items()
     }
     record = unit.record.id if unit.record else 0
-    return fingerprint([unit.fingerprint, unit.operation, record, changes, repr(commands)])
+    decisions = unit.decisions
+    waiting = {
+        name: [kind, repr(plain(before)), repr(plain(after))]
+        for kind, pile in (("held", decisions.held), ("asked", decisions.asked))
+        for name, (before, after) in pile.items()
+    } if decisions else {}  # fmt: skip
+    return fingerprint([unit.fingerprint, unit.operation, record, changes, repr(commands), waiting])
 
 
 def _is_linked(name: str, after: Any, linked: set[str]) -> bool:

@@ -8,6 +8,7 @@ class Unit:
 
     __slots__ = (
         "absorbs",
+        "asks",
         "binding",
         "brought",
         "changes",
@@ -32,6 +33,7 @@ class Unit:
         "restored",
         "rules",
         "situation",
+        "sought",
         "subject",
         "summary",
         "undoes",
@@ -56,6 +58,8 @@ class Unit:
         self.operation = ""  # create | update | "" (nothing to write)
         self.changes = {}
         self.decisions = None  # `planner.Decisions`, once there is a record to compare with
+        self.sought = False  # bound if Odoo knows it; else set aside, unless something needs it
+        self.asks = 0  # how many proposals it leads to that do not wait already
         self.situation = None  # `ownership.Situation`, where a rule must know more
         self.decided = None  # (proposal id, record id, values): instead of a document
         self.granted = frozenset()  # fields that a person has decided on

@@ -132,6 +132,7 @@ from . import sync_handler_stored
 from . import sync_handler_inbound_run
 from . import sync_handler_inbound_decided
 from . import sync_handler_inbound_match
+from . import sync_handler_inbound_demand
 from . import sync_handler_inbound_hierarchy
 from . import sync_handler_undo
 from . import sync_handler_outbound

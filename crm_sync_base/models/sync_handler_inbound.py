@@ -84,7 +84,7 @@ class SyncHandlerInbound(models.AbstractModel):
             unit.summary, unit.operation, unit.changes, unit.needs = "", "", {}, []
             unit.record = unit.binding = unit.decisions = unit.situation = None
             unit.line_bindings = {}
-            unit.verdict = ""
+            unit.verdict, unit.asks = "", 0
         if len(units) == 1:
             unit = units[0]
             error = unit.job._as_sync_error(verdict)
@@ -153,6 +153,7 @@ class SyncHandlerInbound(models.AbstractModel):
         planned = [unit for unit in self._reachable(units) if unit.operation]
         planned = self._not_planned_before(planned)
         self.env["sync.change"]._record_many([self._change(unit, "planned") for unit in planned])
+        self._foresee_proposals(self._reachable(units))
         for unit in units:
             if unit.is_open:
                 unit.summary = _("Dry run: %s", self._summary(unit))

@@ -29,7 +29,7 @@ class SyncHandlerInboundMatch(models.AbstractModel):
         climbing = []
         for unit in unbound:
             unit.match, unit.identities = None, ()
-            if unit.is_open and not unit.draft.problems:
+            if unit.is_open and (unit.sought or not unit.draft.problems):
                 decision = decisions.get(unit.external_id)
                 if decision is None or not self._follow_decision(unit, decision, free):
                     climbing.append(unit)

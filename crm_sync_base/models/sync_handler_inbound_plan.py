@@ -20,6 +20,7 @@ class SyncHandlerInboundPlan(models.AbstractModel):
         registry = {}  # every unit of the batch by document, prerequisites too
         self._plan(env, flow, units, registry, depth=0)
         self._spread_failures(registry.values())
+        self._set_aside_unneeded(units)
         self._hold_to_plan(env, flow, units)
         dry = [unit for unit in units if self._is_dry(unit)]
         self._record_plan(dry)
@@ -44,6 +45,7 @@ class SyncHandlerInboundPlan(models.AbstractModel):
             unit.rules = rules
             unit.label = label
             unit.binding = bindings.get(unit.external_id)
+        self._seek(flow, units, as_prerequisite=depth > 0)
         self._screen_merged(flow, units)
         for unit in units:
             if unit.is_open:
@@ -72,7 +74,7 @@ class SyncHandlerInboundPlan(models.AbstractModel):
             self._on_deleted(flow, unit)
         elif self._is_superseded(unit):
             unit.summary = _("Older than what is known; nothing to do")
-        elif not binding and not flow._may_create(as_prerequisite):
+        elif not (binding or unit.sought or flow._may_create(as_prerequisite)):
             unit.summary = _("Not needed in Odoo yet; nothing to do")
         elif not matches(conditions, document.data):
             unit.summary = _("Does not meet the condition of the flow; nothing to do")

@@ -120,12 +120,28 @@ class SyncHandlerInboundRules(models.AbstractModel):
 
     def _raise_proposals(self, units):
         """Ask people for what waits for a decision."""
+        for flow, mine in self._may_ask(units).items():
+            self.env["sync.proposal"].sudo()._raise_for(flow, mine)
+
+    def _foresee_proposals(self, units):
+        """Dry run: say how many people would be asked for; ask nobody."""
+        waiting = [unit for unit in units if self._waits(unit)]
+        for flow, mine in self._may_ask(waiting).items():
+            self.env["sync.proposal"].sudo()._news(flow, mine)
+
+    @staticmethod
+    def _may_ask(units):
+        """Return `{flow: those of the units about whose records people can be asked}`."""
         by_flow = {}
         for unit in units:
             if unit.operation != "create" and not unit.decided:
                 by_flow.setdefault(unit.flow, []).append(unit)
-        for flow, mine in by_flow.items():
-            self.env["sync.proposal"].sudo()._raise_for(flow, mine)
+        return by_flow
+
+    @staticmethod
+    def _waits(unit):
+        """Whether something of a unit is for a person to decide."""
+        return unit.decisions is not None and bool(unit.decisions.held or unit.decisions.asked)
 
     # === For people ===#
 

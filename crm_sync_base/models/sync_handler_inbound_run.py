@@ -98,7 +98,7 @@ class SyncHandlerInboundRun(models.AbstractModel):
         held = [unit for unit in units if unit.is_open and self._carries_out(unit.job)]
         for job in {unit.job for unit in held}:
             mine = [unit for unit in held if unit.job == job]
-            reached = {unit.key: unit for unit in self._reachable(mine) if unit.operation}
+            reached = {unit.key: unit for unit in self._reachable(mine) if self._is_in_plan(unit)}
             planned = job.run_id.plan_id._planned(
                 [self._line_key(unit) for unit in reached.values()]
             )
@@ -109,6 +109,15 @@ class SyncHandlerInboundRun(models.AbstractModel):
             }
             for unit in mine:
                 self._hold_one(unit, differing)
+
+    def _is_in_plan(self, unit):
+        """Whether anything comes of a unit: it is written, bound, or somebody is asked."""
+        return bool(unit.operation) or self._is_only_bound(unit) or self._waits(unit)
+
+    @staticmethod
+    def _is_only_bound(unit):
+        """Whether a document is found to be an Odoo record, and both say the same."""
+        return unit.record is not None and not (unit.binding or unit.operation) and unit.draft is not None
 
     def _hold_one(self, unit, differing):
         """Set a unit aside if it, or anything that it needs, differs."""
@@ -128,13 +137,13 @@ class SyncHandlerInboundRun(models.AbstractModel):
             return _("It was not part of the plan.")
         if planned.digest == plan.digest(unit, self._line_digest(env, unit)):
             return ""
-        if planned.operation != unit.operation:
-            if unit.operation == "update":
-                return _("It was to be created, but is in Odoo by now.")
+        if planned.operation == "create" and unit.record is not None:
+            return _("It was to be created, but is in Odoo by now.")
+        if planned.operation != "create" and unit.record is None:
             return _("It was to be updated, but its Odoo record is gone.")
         if planned.res_id != (unit.record.id if unit.record else None):
             return _("It belongs to another Odoo record by now.")
-        if planned.mapping_id != unit.flow._planning_mapping().id:
+        if planned.mapping_id and planned.mapping_id != unit.flow._planning_mapping().id:
             return _("Another mapping version is active by now.")
         names = plan.altered(planned.values, unit)
         fields = env[unit.flow.model]._fields
@@ -162,8 +171,12 @@ class SyncHandlerInboundRun(models.AbstractModel):
             return
         env = self._as_service(flow)
         keys = {unit.key for unit in own}
-        brought = [unit for unit in self._with_needs(own) if unit.key not in keys and unit.operation]
-        self.env["sync.run.line"]._upsert([self._line(env, unit, unit.key not in keys) for unit in own + brought])
+        brought = [unit for unit in self._with_needs(own) if unit.key not in keys and self._is_in_plan(unit)]
+        self.env["sync.run.line"]._upsert(
+            # What was looked for and is created all the same, something else needs.
+            [self._line(env, unit, unit.key not in keys or (unit.sought and unit.operation == "create"))
+             for unit in own + brought]
+        )
 
     def _with_needs(self, units):
         """Return units and everything that they still need, each once."""
@@ -180,7 +193,7 @@ class SyncHandlerInboundRun(models.AbstractModel):
 
     def _line(self, env, unit, needed):
         verdict = self._verdict(unit)
-        planned = verdict in ("create", "update") and self._is_dry(unit)
+        planned = not unit.error and self._is_in_plan(unit) and self._is_dry(unit)
         return {
             "run_id": unit.job.run_id.id,
             "key": self._line_key(unit),
@@ -195,6 +208,7 @@ class SyncHandlerInboundRun(models.AbstractModel):
             "reason": self._line_reason(unit, verdict),
             "digest": plan.digest(unit, self._line_digest(env, unit)) if planned else None,
             "needed": needed,
+            "asks": unit.asks,
             "error_code": unit.error.code if unit.error else None,
             "job_id": unit.job.id,
         }
@@ -202,7 +216,7 @@ class SyncHandlerInboundRun(models.AbstractModel):
     def _line_reason(self, unit, verdict):
         if unit.error:
             return unit.error.message
-        if verdict in ("skipped", "differs"):
+        if verdict in ("skipped", "not_needed", "differs"):
             return unit.summary
         return self._kept_note(unit) or None
 
@@ -216,6 +230,8 @@ class SyncHandlerInboundRun(models.AbstractModel):
             return unit.operation
         if unit.decisions is not None and unit.decisions.asked:
             return "conflict"
+        if self._is_only_bound(unit):
+            return "bind"
         if unit.draft is not None:
             return "unchanged"
         # Set aside before it was planned; of an approved plan, that is news.

@@ -35,7 +35,7 @@ class SyncHandlerLoad(models.AbstractModel):
             with self._guard(flow, "poll", job, subject=f"load {run.id} {start}"):
                 page = flow._connector()._poll(flow.connection_id, flow, start)
             done = page.done or not page.refs
-            ids = self._wanted(flow, [ref.external_id for ref in page.refs])
+            ids = list(dict.fromkeys(ref.external_id for ref in page.refs))
             run._enqueue_pages(ids)
             run.write({"cursor": page.cursor, "listed": done, "seen_count": run.seen_count + len(ids)})
             # Whoever cancels the run meanwhile wins: this transaction is run again and sees it.
@@ -50,18 +50,8 @@ class SyncHandlerLoad(models.AbstractModel):
 
     def _expected(self, flow, job):
         """Return how many records there will be, 0 where the provider cannot tell."""
-        if flow.create_policy != "always":
-            return 0
         try:
             with self._guard(flow, "poll", job, subject=f"count {flow.id}"):
                 return flow._connector()._count(flow.connection_id, flow)
         except (SyncError, UserError):
             return 0  # listing them will say what is wrong, if anything is
-
-    def _wanted(self, flow, external_ids):
-        """Return the ids that the flow may bring: unknown ones only if it creates records."""
-        ids = list(dict.fromkeys(external_ids))
-        if flow.create_policy == "always" or not ids:
-            return ids
-        known = self.env["sync.binding"]._lookup(flow.connection_id, flow.remote_object, ids)
-        return [external_id for external_id in ids if external_id in known]

@@ -273,16 +273,28 @@ class SyncHandlerUndo(models.AbstractModel):
 
     def _raise_proposals(self, units):
         """Ask for what needs an approval; what waits of the same record already goes first."""
-        units = [unit for unit in units if unit.decisions.held or unit.decisions.asked]
-        if not units:
-            return
-        flow, by_id = units[0].flow, {unit.external_id: unit for unit in units}
-        Proposal = self.env["sync.proposal"].sudo()
-        waiting = {row[1:4] for row in Proposal._pending_rows(flow, list(by_id))}
-        wanted = {key: spec for key, spec in Proposal._wanted(flow, units).items() if key not in waiting}
+        units = [unit for unit in units if self._waits(unit)]
+        wanted = self._new_proposals(units)
         if wanted:
-            Proposal._insert(flow, by_id, wanted)
+            Proposal = self.env["sync.proposal"].sudo()
+            Proposal._insert(units[0].flow, {unit.external_id: unit for unit in units}, wanted)
             Proposal._wake()
+
+    def _foresee_proposals(self, units):
+        """Dry run: say how many people would be asked for; ask nobody."""
+        self._new_proposals([unit for unit in units if self._waits(unit)])
+
+    def _new_proposals(self, units):
+        """Return what is to be asked for and does not wait already; note on the units how much it is."""
+        if not units:
+            return {}
+        flow, ids = units[0].flow, [unit.external_id for unit in units]
+        Proposal = self.env["sync.proposal"].sudo()
+        waiting = {row[1:4] for row in Proposal._pending_rows(flow, ids)}
+        wanted = {key: spec for key, spec in Proposal._wanted(flow, units).items() if key not in waiting}
+        for unit in units:
+            unit.asks = sum(key[0] == unit.external_id for key in wanted)
+        return wanted
 
     def _follow_up(self, units):
         """No step follows."""

@@ -1,4 +1,5 @@
 import json
+from collections import Counter
 from datetime import timedelta
 
 from odoo import _, api, models
@@ -50,20 +51,34 @@ class SyncProposalRaise(models.Model):
         if not units:
             return
         by_id = {unit.external_id: unit for unit in units}
-        wanted = self._wanted(flow, units)
-        outdated = []
-        for proposal_id, external_id, kind, rule_id, prints in self._pending_rows(flow, list(by_id)):
-            key = (external_id, kind, rule_id)
-            if key in wanted and wanted[key]["prints"] == prints:
-                del wanted[key]
-            else:
-                outdated.append(proposal_id)
+        wanted, outdated = self._news(flow, units)
         if outdated:
             self.browse(outdated)._replace(_("The source says something else by now."))
         if wanted:
             self._insert(flow, by_id, wanted)
         if wanted or outdated:
             self._wake()
+
+    @api.model
+    def _news(self, flow, units):
+        """Return what is to be asked for, and what need not be asked for any more (one query).
+
+        Each unit says afterwards how many proposals it leads to that do not wait already.
+
+        :return: (what `_wanted` says, ids of the proposals that it makes needless).
+        """
+        by_id = {unit.external_id: unit for unit in units}
+        wanted, outdated = self._wanted(flow, units), []
+        for proposal_id, external_id, kind, rule_id, prints in self._pending_rows(flow, list(by_id)):
+            key = (external_id, kind, rule_id)
+            if key in wanted and wanted[key]["prints"] == prints:
+                del wanted[key]
+            else:
+                outdated.append(proposal_id)
+        asks = Counter(external_id for external_id, _kind, _rule_id in wanted)
+        for unit in units:
+            unit.asks = asks[unit.external_id]
+        return wanted, outdated
 
     def _pending_rows(self, flow, external_ids):
         self.flush_model(["state", "prints"])

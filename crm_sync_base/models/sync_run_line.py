@@ -5,6 +5,8 @@ VERDICTS = [
     ("create", "Create"),
     ("update", "Update"),
     ("unchanged", "Unchanged"),
+    ("bind", "Recognised"),  # it is an Odoo record that says the same: only bound
+    ("not_needed", "Not Needed Yet"),  # created on demand, and nothing asks for it so far
     ("skipped", "Not Wanted"),  # gone, outdated, or outside of the conditions
     ("blocked", "Blocked"),  # cannot be written as it is
     ("conflict", "Conflict"),  # changed on both sides
@@ -16,10 +18,12 @@ VERDICTS = [
     ("proposed", "Reversal Prepared"),  # a posted entry: a person decides
 ]
 WRITTEN = ("create", "update")
+#: what an approved plan carries out, besides asking those who must be asked
+CARRIED = (*WRITTEN, "bind")
 
 _COLUMNS = (
     "run_id", "key", "flow_id", "company_id", "remote_object", "external_id", "record_name", "model",
-    "res_id", "verdict", "reason", "digest", "needed", "error_code", "job_id",
+    "res_id", "verdict", "reason", "digest", "needed", "error_code", "job_id", "asks",
 )  # fmt: skip
 
 
@@ -51,6 +55,10 @@ class SyncRunLine(models.Model):
     needed = fields.Boolean(
         string="Brought Along", readonly=True, help="Another record of the run needs it."
     )
+    asks = fields.Integer(
+        string="Waits for Approval", readonly=True,
+        help="How many proposals the record leads to: approvals, and conflicts that a person decides.",
+    )
     digest = fields.Char(
         readonly=True, groups="base.group_system", help="Of what was planned: equal plans, equal digests."
     )
@@ -68,7 +76,7 @@ class SyncRunLine(models.Model):
     @api.depends_context("uid", "lang", "allowed_company_ids")
     def _compute_change(self):
         """Find what each line changed, one query for all (its newest change in the run)."""
-        written = self.filtered(lambda line: line.verdict not in ("unchanged", "skipped"))
+        written = self.filtered(lambda line: line.verdict not in ("unchanged", "bind", "not_needed", "skipped"))
         changes = self.env["sync.change"].search(
             [("run_id", "in", written.run_id.ids), ("external_id", "in", written.mapped("external_id"))],
             order="id",
@@ -91,7 +99,7 @@ class SyncRunLine(models.Model):
 
         :param rows: dictionaries of column values, see `_COLUMNS`.
         """
-        unique = {(row["run_id"], row["key"]): row for row in sorted(rows, key=lambda row: not row["needed"])}
+        unique = {(row["run_id"], row["key"]): row for row in sorted(rows, key=self._weight)}
         if not unique:
             return
         now = fields.Datetime.now()
@@ -100,15 +108,17 @@ class SyncRunLine(models.Model):
             INSERT INTO sync_run_line ({", ".join(_COLUMNS)}, create_date, create_uid) VALUES %s
             ON CONFLICT (run_id, key) DO UPDATE SET
                    verdict = CASE WHEN sync_run_line.verdict = 'create' AND EXCLUDED.verdict = 'update'
-                                    OR sync_run_line.verdict IN ('create', 'update')
+                                    OR sync_run_line.verdict IN ('create', 'update', 'bind')
                                        AND EXCLUDED.verdict = 'unchanged'
                                   THEN sync_run_line.verdict ELSE EXCLUDED.verdict END,
                    needed = sync_run_line.needed AND EXCLUDED.needed,
                    reason = EXCLUDED.reason, error_code = EXCLUDED.error_code, job_id = EXCLUDED.job_id,
                    record_name = EXCLUDED.record_name, model = EXCLUDED.model,
                    res_id = COALESCE(EXCLUDED.res_id, sync_run_line.res_id),
-                   digest = COALESCE(EXCLUDED.digest, sync_run_line.digest)
-             WHERE NOT EXCLUDED.needed OR sync_run_line.needed
+                   digest = COALESCE(EXCLUDED.digest, sync_run_line.digest),
+                   asks = GREATEST(EXCLUDED.asks, sync_run_line.asks)
+             WHERE (NOT EXCLUDED.needed OR sync_run_line.needed OR sync_run_line.verdict = 'not_needed')
+                   AND NOT (EXCLUDED.verdict = 'not_needed' AND sync_run_line.verdict IN ('create', 'update', 'bind'))
             """,  # pylint: disable=sql-injection
             # By one order, so that two pages wait for each other in one direction only.
             [
@@ -118,6 +128,11 @@ class SyncRunLine(models.Model):
             page_size=1000,
         )
         self.invalidate_model(flush=False)
+
+    @staticmethod
+    def _weight(row):
+        """Order the lines of one record: what was set aside gives way, the record itself wins."""
+        return row["verdict"] != "not_needed", not row["needed"]
 
     @api.model
     def _written_keys(self, run_id, keys):

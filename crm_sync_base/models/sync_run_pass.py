@@ -31,6 +31,12 @@ class SyncRunPass(models.Model):
     create_count = fields.Integer(string="Create", compute="_compute_lines")
     update_count = fields.Integer(string="Update", compute="_compute_lines")
     unchanged_count = fields.Integer(string="Unchanged", compute="_compute_lines")
+    bind_count = fields.Integer(string="Recognised", compute="_compute_lines")
+    not_needed_count = fields.Integer(string="Not Needed Yet", compute="_compute_lines")
+    ask_count = fields.Integer(
+        string="Waits for Approval", compute="_compute_lines",
+        help="How many proposals the run raises, or would raise: approvals, and conflicts that a person decides.",
+    )
     skipped_count = fields.Integer(string="Not Wanted", compute="_compute_lines")
     blocked_count = fields.Integer(string="Blocked", compute="_compute_lines")
     conflict_count = fields.Integer(string="Conflict", compute="_compute_lines")
@@ -47,18 +53,17 @@ class SyncRunPass(models.Model):
 
     def _compute_lines(self):
         """Count the lines of each run by verdict (one query)."""
-        counts = {
-            (run.id, verdict): count
-            for run, verdict, count in self.env["sync.run.line"]._read_group(
-                [("run_id", "in", self.ids)], ["run_id", "verdict"], ["__count"]
-            )
-        }
+        groups = self.env["sync.run.line"]._read_group(
+            [("run_id", "in", self.ids)], ["run_id", "verdict"], ["__count", "asks:sum"]
+        )
+        counts = {(run.id, verdict): count for run, verdict, count, _asks in groups}
         verdicts = [
             name for name, _label in self.env["sync.run.line"]._fields["verdict"].selection
             if f"{name}_count" in self._fields
         ]  # fmt: skip
         for run in self:
             run.looked_at_count = sum(count for (run_id, _verdict), count in counts.items() if run_id == run.id)
+            run.ask_count = sum(asks for one, _verdict, _count, asks in groups if one.id == run.id)
             for name in verdicts:
                 run[f"{name}_count"] = counts.get((run.id, name), 0)
 
@@ -308,3 +313,8 @@ class SyncRunPass(models.Model):
         """Open the records of this run, with the verdict that the button asks for."""
         verdict = self.env.context.get("verdict")
         return self._action_lines((verdict,) if verdict else ())
+
+    def action_open_asks(self):
+        """Open the records of this run of which something waits for a person's decision, or would."""
+        action = self._action_lines()
+        return dict(action, domain=[*action["domain"], ("asks", ">", 0)])

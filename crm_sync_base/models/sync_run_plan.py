@@ -2,7 +2,7 @@ from odoo import _, api, fields, models
 from odoo.exceptions import AccessError, UserError
 
 from ..lib.plan import Planned
-from .sync_run_line import WRITTEN
+from .sync_run_line import CARRIED
 from .sync_run_pass import MANAGER
 
 EXPORT_BATCH = 500  # lines that are read at a time
@@ -43,7 +43,7 @@ class SyncRunPlan(models.Model):
         self.ensure_one()
         self._check_may_approve()
         lines = self.env["sync.run.line"].search(
-            [("run_id", "=", self.id), ("verdict", "in", WRITTEN), ("needed", "=", False)]
+            [("run_id", "=", self.id), ("needed", "=", False), "|", ("verdict", "in", CARRIED), ("asks", ">", 0)]
         )
         if not lines:
             raise UserError(_("%s planned no change: there is nothing to carry out.", self.name))
@@ -91,7 +91,7 @@ class SyncRunPlan(models.Model):
         """Return `{line key: Planned}` of what this dry run planned (two queries)."""
         self.ensure_one()
         Line, Change = self.env["sync.run.line"].sudo(), self.env["sync.change"].sudo()
-        lines = Line.search([("run_id", "=", self.id), ("key", "in", list(keys)), ("verdict", "in", WRITTEN)])
+        lines = Line.search([("run_id", "=", self.id), ("key", "in", list(keys)), ("digest", "!=", False)])
         changes = Change.search(
             [("run_id", "=", self.id), ("verdict", "=", "planned"), ("external_id", "in", lines.mapped("external_id"))]
         )

@@ -55,6 +55,7 @@ from . import test_lib_service_level
 from . import test_flow_timing
 from . import test_flow_catalogue
 from . import test_run
+from . import test_run_demand
 from . import test_lib_progress
 from . import test_lib_schema
 from . import test_lib_mapping_check
