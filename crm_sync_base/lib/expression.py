@@ -64,6 +64,8 @@ def _short(text: str) -> str:
 
 
 def _text(value: Any) -> str:
+    if type(value) is str:
+        return value
     if value is None:
         return ""
     if isinstance(value, bool):

@@ -116,6 +116,7 @@ class Verdict:
 
 
 NOTHING_KNOWN = Situation()
+_WRITTEN = Verdict(WRITE)
 
 
 def decide(
@@ -135,13 +136,13 @@ def decide(
     :param exists: whether the holder has the record; a new one takes every value.
     """
     if not exists:
-        return Verdict(WRITE)
+        return _WRITTEN
     if terms.policy == "create_only":
         return Verdict(KEEP, "create_only")
     if terms.policy == "fill_empty" and not is_empty(before):
         return Verdict(KEEP, "filled")
     if name in situation.granted:
-        return Verdict(WRITE)
+        return _WRITTEN
     verdict = _by_owner(name, terms, before, after, situation)
     if verdict.action == ASK:
         return _unless_settled(name, after, verdict, situation)
@@ -218,7 +219,9 @@ def same(before: Any, after: Any) -> bool:
 
 def normal(value: Any) -> Any:
     """Return a value in the one spelling in which equal values are equal."""
-    if value is None or value is False or value == "":
+    if type(value) is str:  # what most values are
+        return value or None
+    if value is None or value is False:
         return None
     if isinstance(value, bool):
         return True

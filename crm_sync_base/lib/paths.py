@@ -16,6 +16,8 @@ def get(document: Any, path: str) -> Any:
     >>> get({"Account": {"Name": "Acme"}}, "Account.Name")
     'Acme'
     """
+    if isinstance(document, dict) and path in document and "." not in path:
+        return document[path]  # what most paths are
     current = document
     for part in path.split("."):
         if current is None:

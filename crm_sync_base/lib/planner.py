@@ -44,16 +44,13 @@ class Rule:
     protected_domain: tuple[Any, ...] = ()  #: records on which `protected` holds; empty: all
     owner: str = ownership.REMOTE  #: system of record: remote | odoo | shared
     conflict: str = "owner"  #: owner | newest | fill_empty | ask
+    terms: Terms = field(init=False, compare=False)  #: who may write the field, from the remote side
+    is_collection: bool = field(init=False, compare=False)  #: maps a list of lines
 
-    @property
-    def terms(self) -> Terms:
-        """Who may write the field, from the remote side."""
-        return Terms(self.policy, self.owner, self.conflict)
-
-    @property
-    def is_collection(self) -> bool:
-        """Whether the rule maps a list of lines."""
-        return bool(self.children)
+    def __post_init__(self):
+        # Worked out once: they are asked for every value.
+        object.__setattr__(self, "terms", Terms(self.policy, self.owner, self.conflict))
+        object.__setattr__(self, "is_collection", bool(self.children))
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +192,7 @@ def _one(rule: Rule, raw: Any, context: Context) -> Any:
         value = INBOUND[rule.transform](raw, context)
         if rule.cast and value is not None and (isinstance(value, str) or rule.transform == "expression"):
             # The argument is the formula's, or the constant itself.
-            value = CASTS[rule.cast](value, replace(context, argument=""))
+            value = CASTS[rule.cast](value, context if rule.cast == "text" else replace(context, argument=""))
     except TransformProblem as problem:
         raise _ItemProblem(problem, raw) from None
     return value

@@ -55,7 +55,7 @@ class Money:
     minor: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for every value
 class Context:
     """What a transform may know besides the value.
 
@@ -117,6 +117,8 @@ class Transform:
 
 def as_text(value: Any) -> str:
     """Return a value as text, without the white space around it."""
+    if type(value) is str:
+        return value.strip()
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Decimal):

@@ -50,6 +50,7 @@ OPERATIONS: dict[str, Callable[[str], str]] = {
 _FIRST = re.compile(r"first:(\d{1,5})")
 
 
+@functools.lru_cache(maxsize=1000)
 def _operations(argument: str) -> list[Callable[[str], str]]:
     found = []
     for name in (argument or "collapse").replace(",", " ").split():
@@ -80,7 +81,8 @@ def text(value: Any, context: Context) -> str | None:
     if is_empty(value):
         return None
     result = unicodedata.normalize("NFC", as_text(value))
-    result = "".join(c for c in result if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf"))
+    if not result.isprintable():
+        result = "".join(c for c in result if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf"))
     for operation in _operations(context.argument):
         result = operation(result)
     return result.strip() or None
@@ -132,15 +134,25 @@ def _region(context: Context) -> str | None:
     if named is None:
         return None
     try:
-        return pycountry.countries.lookup(as_text(named)).alpha_2
+        return _country_code(as_text(named))
     except LookupError:
         raise TransformProblem(f"{context.label}: “{named}” is not a country") from None
+
+
+@functools.lru_cache(maxsize=1000)
+def _country_code(name: str) -> str:
+    return pycountry.countries.lookup(name).alpha_2
+
+
+@functools.lru_cache(maxsize=2000)
+def _parsed_phone(given: str, region: str | None) -> phonenumbers.PhoneNumber:
+    return phonenumbers.parse(given, region)
 
 
 def _phone(value: Any, context: Context) -> phonenumbers.PhoneNumber:
     given = as_text(value)
     try:
-        number = phonenumbers.parse(given, _region(context))
+        number = _parsed_phone(given, _region(context))
     except phonenumbers.NumberParseException as error:
         lacking = error.error_type == phonenumbers.NumberParseException.INVALID_COUNTRY_CODE
         why = "which has no country prefix" if lacking else "which is not a phone number"

@@ -93,6 +93,8 @@ class LineBindings(NamedTuple):
 
 def plain(value):
     """Return a change value as the ledger stores it."""
+    if value is None or type(value) is str:  # what most values are
+        return value
     if isinstance(value, Unit):
         return value.record.id if value.record else None
     if isinstance(value, tuple):

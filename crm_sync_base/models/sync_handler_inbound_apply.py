@@ -90,6 +90,8 @@ class SyncHandlerInboundApply(models.AbstractModel):
 
     def _storable(self, field, value):
         """Return a planned value as the ORM takes it."""
+        if type(value) is str:  # what most values are
+            return value
         if isinstance(value, Unit):
             value = value.record.id
         if isinstance(value, tuple):

@@ -148,6 +148,8 @@ class SyncHandlerInboundRules(models.AbstractModel):
     def _kept_note(self, unit):
         """Return, in words, which fields were left as they are and why; empty for none."""
         verdicts = unit.decisions.verdicts if unit.decisions else {}
+        if not verdicts:
+            return ""
         labels = {rule.target: rule.label for rule in unit.rules}
         reasons = self._reasons()
         kept = [
