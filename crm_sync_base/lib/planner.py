@@ -179,6 +179,8 @@ class _ItemProblem(TransformProblem):
 
 def _crossed(rule: Rule, raw: Any, context: Context) -> Any:
     """Return what becomes of a remote value; links and money still wait to be resolved."""
+    if rule.transform not in BY_ITEM and not rule.is_many:
+        return _one(rule, raw, context)
     if not (rule.separator or (rule.is_many and isinstance(raw, (list, tuple)))) or rule.transform not in BY_ITEM:
         return _combined(rule, [_one(rule, raw, context)])
     results = [_one(rule, item, context) for item in items_of(raw, rule.separator)]

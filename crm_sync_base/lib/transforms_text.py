@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
 from email.utils import parseaddr
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
 import phonenumbers
@@ -144,20 +144,36 @@ def _country_code(name: str) -> str:
     return pycountry.countries.lookup(name).alpha_2
 
 
+class _Phone(NamedTuple):
+    """One number in the ways in which it is written."""
+
+    international: str  #: ITU E.123
+    outbound: str  #: E.164; with its extension in international form
+
+
 @functools.lru_cache(maxsize=2000)
-def _parsed_phone(given: str, region: str | None) -> phonenumbers.PhoneNumber:
-    return phonenumbers.parse(given, region)
+def _read_phone(given: str, region: str | None) -> _Phone | None:
+    """Return how a number is written, None for what no phone number can be.
+
+    The same number arrives for a company and its people, and in several fields.
+    """
+    number = phonenumbers.parse(given, region)
+    if not phonenumbers.is_possible_number(number):
+        return None
+    form = phonenumbers.PhoneNumberFormat
+    international = phonenumbers.format_number(number, form.INTERNATIONAL)
+    return _Phone(international, international if number.extension else phonenumbers.format_number(number, form.E164))
 
 
-def _phone(value: Any, context: Context) -> phonenumbers.PhoneNumber:
+def _phone(value: Any, context: Context) -> _Phone:
     given = as_text(value)
     try:
-        number = _parsed_phone(given, _region(context))
+        number = _read_phone(given, _region(context))
     except phonenumbers.NumberParseException as error:
         lacking = error.error_type == phonenumbers.NumberParseException.INVALID_COUNTRY_CODE
         why = "which has no country prefix" if lacking else "which is not a phone number"
         raise TransformProblem(f"{context.label} is “{given}”, {why}") from None
-    if not phonenumbers.is_possible_number(number):
+    if number is None:
         raise TransformProblem(f"{context.label} is “{given}”, which no phone number can be")
     return number
 
@@ -168,18 +184,12 @@ def phone(value: Any, context: Context) -> str | None:
     The argument is the country of numbers without a prefix: a path in the document, or
     `=BE`.
     """
-    if is_empty(value):
-        return None
-    return phonenumbers.format_number(_phone(value, context), phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+    return None if is_empty(value) else _phone(value, context).international
 
 
 def out_phone(value: Any, context: Context) -> str | None:
     """Return a phone number as E.164, or with its extension in international form."""
-    if is_empty(value) or value is False:
-        return None
-    number = _phone(value, context)
-    form = phonenumbers.PhoneNumberFormat
-    return phonenumbers.format_number(number, form.INTERNATIONAL if number.extension else form.E164)
+    return None if is_empty(value) or value is False else _phone(value, context).outbound
 
 
 # --- Templates ---

@@ -78,8 +78,9 @@ class SyncHandlerInboundApply(models.AbstractModel):
 
     def _vals(self, env, unit):
         """Return the values to write: only what changes, with real ids."""
+        known = env[unit.flow.model]._fields
         vals = {
-            name: self._storable(env[unit.flow.model]._fields[name], after)
+            name: self._storable(known[name], after)
             for name, (_before, after) in unit.changes.items()
         }
         for target, lines in unit.draft.lines.items():
