@@ -208,6 +208,7 @@ class SyncLane(models.Model):
         """Run due jobs until none is left or the time is up (entry of the cron)."""
         self.ensure_one()
         end = time.monotonic() + RUN_SECONDS
+        name = self.name  # it cannot be read any more when the database is gone
         try:
             self._forget_timeouts()
             self._beat()
@@ -218,10 +219,13 @@ class SyncLane(models.Model):
                     self._wake_for_next()
                     self._commit()
                     return
-        except Exception:
+        except Exception as error:
             # Odoo switches a scheduled action off that fails too often. What was
             # claimed here returns with the next run.
-            _logger.exception("Synchronisation: %s gives up this run", self.name)
+            if self.env.cr._cnx.closed:  # by a database that went away, or a server that stops
+                _logger.warning("Synchronisation: %s lost its database and gives up this run: %s", name, error)
+            else:
+                _logger.exception("Synchronisation: %s gives up this run", name)
             self._give_up()
             return
         # Time is up with work left: a notification to ourselves starts the next

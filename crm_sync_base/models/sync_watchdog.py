@@ -14,7 +14,7 @@ SOON_SECONDS = 20  # a look that is nearer may be over before this transaction i
 GRACE_SECONDS = 5  # a job may be due so long before it counts as overlooked
 STALL_SECONDS = 600  # nothing advances for so long: a person must know
 
-_armed = {}  # database → the look that this process has committed
+_armed = {}  # database → the look that this process knows to be committed
 
 
 class SyncWatchdog(models.AbstractModel):
@@ -32,8 +32,8 @@ class SyncWatchdog(models.AbstractModel):
         """Have the watchdog look at a moment, by default in about a minute.
 
         Nothing is locked and nothing but the future is read, so that no business
-        transaction ever waits or fails because of it. A process that has committed a
-        trigger knows that it is there.
+        transaction ever waits or fails because of it. A process that has committed or
+        seen a trigger knows that it is there.
         """
         cron_id = self.env["ir.model.data"]._xmlid_to_res_id("crm_sync_base.ir_cron_watchdog")
         now = clock.now()
@@ -44,17 +44,21 @@ class SyncWatchdog(models.AbstractModel):
             return
         self.env.cr.execute(
             """
-            INSERT INTO ir_cron_trigger (cron_id, call_at)
-            SELECT %(cron)s, date_trunc('second', %(moment)s::timestamp)
-             WHERE NOT EXISTS (
-                   SELECT 1 FROM ir_cron_trigger
-                    WHERE cron_id = %(cron)s
-                      AND call_at BETWEEN %(soon)s AND %(moment)s)
+            WITH ahead AS (
+                 SELECT max(call_at) AS call_at FROM ir_cron_trigger
+                  WHERE cron_id = %(cron)s AND call_at BETWEEN %(soon)s AND %(moment)s
+            ), added AS (
+                 INSERT INTO ir_cron_trigger (cron_id, call_at)
+                 SELECT %(cron)s, date_trunc('second', %(moment)s::timestamp)
+                   FROM ahead WHERE ahead.call_at IS NULL
+                 RETURNING call_at
+            )
+            SELECT COALESCE(ahead.call_at, added.call_at) FROM ahead LEFT JOIN added ON TRUE
             """,
             {"cron": cron_id, "moment": moment, "soon": soon},
         )
-        if self.env.cr.rowcount and not modules.module.current_test:
-            armed = moment.replace(microsecond=0)
+        [armed] = self.env.cr.fetchone()
+        if not modules.module.current_test:
             self.env.cr.postcommit.add(lambda: _armed.update({dbname: armed}))
 
     @api.model
