@@ -33,6 +33,8 @@ class SyncError(Exception):
         the message itself.
     :param remedies: `lib.remedy.Remedy` of each problem that has one: what the desk
         offers as a button.
+    :param culprit: (object, external id) of the remote record that must be corrected,
+        when it is another one than the one that failed.
     """
 
     code = "bug"  #: stored on jobs and exceptions, shown in filters
@@ -48,6 +50,7 @@ class SyncError(Exception):
         retry_after: float | None = None,
         fingerprint: str | None = None,
         remedies: tuple = (),
+        culprit: tuple[str, str] | None = None,
     ):
         super().__init__(message)
         self.message = message
@@ -56,6 +59,7 @@ class SyncError(Exception):
         self.retry_after = retry_after
         self.fingerprint = fingerprint or message
         self.remedies = tuple(remedies)
+        self.culprit = culprit
 
     def __str__(self) -> str:
         return self.message

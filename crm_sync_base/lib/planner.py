@@ -278,12 +278,16 @@ def settle_money(
 
 
 def to_error(
-    problems: list[Problem], subject: str, remedies: Iterable[Remedy] = ()
+    problems: list[Problem],
+    subject: str,
+    remedies: Iterable[Remedy] = (),
+    culprit: tuple[str, str] | None = None,
 ) -> SyncError:
     """Return the one error that names all problems of a document.
 
     :param subject: the record as people know it.
     :param remedies: of problems that come without theirs.
+    :param culprit: see `SyncError`.
     """
     unique = list(dict.fromkeys(problems))
     codes = {problem.code for problem in unique}
@@ -294,13 +298,24 @@ def to_error(
         cls = DataInvalid
     texts = [problem.message for problem in unique]
     missing = "1 thing is missing" if len(texts) == 1 else f"{len(texts)} things are missing"
+    solutions = once([*remedies, *(problem.remedy for problem in unique)])
     return cls(
         f"{subject}: {missing} — " + "; ".join(texts),
         problems=texts,
-        hint="Complete the record at its source or add the missing mapping, then retry.",
+        hint=_hint(len(texts), len(solutions)),
         fingerprint="|".join(sorted(texts)),
-        remedies=once([*remedies, *(problem.remedy for problem in unique)]),
+        remedies=solutions,
+        culprit=culprit,
     )
+
+
+def _hint(problems: int, solutions: int) -> str:
+    """Return where to begin: in Odoo, at the source, or at both."""
+    if not solutions:
+        return "Correct the record in the system that it comes from, then retry."
+    if solutions >= problems:
+        return "Put it right in Odoo, or correct the record in the system that it comes from; then retry."
+    return "Put right in Odoo what Odoo lacks, correct the rest in the system that it comes from; then retry."
 
 
 @dataclass(slots=True)

@@ -144,7 +144,7 @@ def _country_code(text: str, label: str) -> str:
     try:
         return pycountry.countries.lookup(text).alpha_2
     except LookupError:
-        raise TransformProblem(f"{label} is “{text}”, which is not a country") from None
+        raise TransformProblem(f"{label}: “{text}” is not a country") from None
 
 
 def state(value: Any, context: Context) -> Lookup | None:
@@ -156,9 +156,9 @@ def state(value: Any, context: Context) -> Lookup | None:
     if value in (None, ""):
         return None
     where = paths.get(context.document, context.argument)
-    if where in (None, "", paths.MISSING):
-        raise TransformProblem(f"{context.label} is {value!r}, but the country is empty")
     text = _text(value)
+    if where in (None, "", paths.MISSING):
+        raise TransformProblem(f"{context.label} is “{text}”, but the country is empty")
     scope = (("country_id.code", "=", _country_code(_text(where), context.label)),)
     return Lookup("code" if len(text) <= 3 else "name", text, scope)
 

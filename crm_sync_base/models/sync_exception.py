@@ -122,6 +122,7 @@ class SyncException(models.Model):
             ("dialog", _("Fix and Retry")),
             ("retry", _("Retry")),
             ("connect", _("Reconnect")),
+            ("ask", _("Ask a Manager")),
             ("match", _("Decide Which Record")),
             ("record", _("Open the Record")),
             ("source", _("Open at the Source")),
@@ -340,6 +341,7 @@ class SyncException(models.Model):
     # === Fixes ===#
 
     @api.depends("error_code", "fix_ids", "state")
+    @api.depends_context("uid")
     def _compute_fix_kind(self):
         for exception in self:
             exception.fix_kind = exception._main_fix() if exception.state in OPEN else False
@@ -356,7 +358,9 @@ class SyncException(models.Model):
         if self.fix_ids:
             return "retry"
         if self.error_code in ("auth_failed", "misconfigured"):
-            return "connect" if self.connection_id else "job"
+            if not self.connection_id:
+                return "job"
+            return "connect" if self.env.user.has_group("crm_sync_base.group_sync_manager") else "ask"
         if self.error_code == "lane_stalled":
             return "schedule"
         if self.error_code in ("transient", "rate_limited", "circuit_open", "budget_spent"):

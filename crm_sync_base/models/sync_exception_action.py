@@ -162,7 +162,10 @@ class SyncExceptionAction(models.Model):
         obstacles = self._obstacles()
         if obstacles:
             return self._open_wizard("sync.exception.retry.wizard", _("Retry Later?"))
-        return self._notify(_("%s records run again.", self._retry_all()))
+        count = self._retry_all()
+        if count == 1:
+            return self._notify(_("The record runs again."))
+        return self._notify(_("%s records run again.", count))
 
     def _retry_all(self):
         """Enqueue every failed job of these exceptions again, a batch at a time.
@@ -262,6 +265,7 @@ class SyncExceptionAction(models.Model):
             "dialog": lambda: self.env["sync.exception.fix.wizard"]._action(self),
             "retry": self.action_retry,
             "connect": self._action_connection,
+            "ask": self._action_ask,
             "match": self._action_record,
             "record": self._action_record,
             "schedule": self._action_lanes,
@@ -276,6 +280,16 @@ class SyncExceptionAction(models.Model):
 
     def _action_connection(self):
         return self._form("sync.connection", self.connection_id.id)
+
+    def _action_ask(self):
+        """Call in who may do it, once."""
+        person = self.activity_ids.filtered("automated").user_id[:1]
+        if person:
+            return self._notify(_("%s has a task for this already.", person.name))
+        self.action_escalate()
+        return self._notify(
+            _("%s got a task for this.", self.activity_ids.filtered("automated").user_id[:1].name), "success"
+        )
 
     def _action_lanes(self):
         if self.env["sync.lane"].has_access("read"):
@@ -292,9 +306,9 @@ class SyncExceptionAction(models.Model):
         if not self.sample_ids and self.connection_id:
             return self._action_connection()
         job = self._latest_job()
-        url = job.external_id and self.connection_id._connector()._record_url(
-            self.connection_id, job.remote_object, job.external_id
-        )
+        # A deal may wait for its customer: then it is the customer who must be corrected.
+        culprit = (job.error_details or {}).get("culprit") or (job.remote_object, job.external_id)
+        url = culprit[1] and self.connection_id._connector()._record_url(self.connection_id, *culprit)
         if url:
             return {"type": "ir.actions.act_url", "url": url, "target": "new"}
         return self._form("sync.job", job.id)

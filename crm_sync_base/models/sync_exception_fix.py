@@ -1,5 +1,5 @@
-from odoo import _, api, fields, models
-from odoo.exceptions import AccessError, UserError
+from odoo import SUPERUSER_ID, _, api, fields, models
+from odoo.exceptions import AccessError, RedirectWarning, UserError
 
 from ..lib.remedy import CHOOSE, CREATE, IDENTIFY, KINDS, MAP, MAP_OUT, MATCH, OPEN
 
@@ -111,7 +111,10 @@ class SyncExceptionFix(models.Model):
     # === Do ===#
 
     def action_fix(self):
-        """Go where this one thing is put right."""
+        """Go where this one thing is put right.
+
+        :raises RedirectWarning: with the people who may, when the reader may not.
+        """
         self.ensure_one()
         if self.kind in (MAP, MAP_OUT, IDENTIFY):
             return self.env["sync.exception.fix.wizard"]._action(self.exception_id)
@@ -119,6 +122,7 @@ class SyncExceptionFix(models.Model):
             raise UserError(_("What this is about is no longer installed."))
         if self.kind == MATCH:
             return self.env["sync.flow"].browse(self.res_id).action_open_matches()
+        self._check_may()
         if self.kind == CHOOSE:
             return {
                 "type": "ir.actions.act_window",
@@ -149,9 +153,12 @@ class SyncExceptionFix(models.Model):
         }
 
     def _choice_domain(self):
-        """Return which records may be chosen; modules that know better narrow it."""
+        """Return which records may be chosen; modules that know better narrow it.
+
+        A record that the source knows by another value is none of them: see `_identify`.
+        """
         self.ensure_one()
-        return []
+        return [(self.field, "in", (False, self.value))] if self.kind == IDENTIFY else []
 
     def _choice_defaults(self):
         """Return the context with which a missing record is created."""
@@ -160,6 +167,46 @@ class SyncExceptionFix(models.Model):
         if self.model in self.env and self.env[self.model]._rec_name:
             defaults.setdefault(f"default_{self.env[self.model]._rec_name}", self.value)
         return defaults
+
+    # === Who may ===#
+
+    def _may_choose(self):
+        """Return whether the reader may say which record it is.
+
+        A value map takes any record; for `IDENTIFY` the record itself is written.
+        """
+        self.ensure_one()
+        return self.kind != IDENTIFY or self.env[self.model].has_access("write")
+
+    def _check_may(self):
+        """Refuse to open what the reader could only look at, where others may do more."""
+        Model = self.env[self.model]
+        people = self._who_may()
+        if Model.has_access("create" if self.kind == CREATE else "write") or not people:
+            return
+        action = self.exception_id.action_open_assign()
+        action["context"]["default_user_id"] = people[:1].id
+        raise RedirectWarning(
+            _(
+                "%(fix)s: you have no right to do that. These people have: %(people)s.",
+                fix=self.name,
+                people=", ".join(people.mapped("name")),
+            ),
+            action,
+            _("Assign It to One of Them"),
+        )
+
+    def _who_may(self):
+        """Return the people of the exception desk who may create and change such records."""
+        self.ensure_one()
+        rights = self.env["ir.model.access"].sudo().search(
+            [("model_id.model", "=", self.model), ("perm_write", "=", True)]
+        )
+        desk = self.env.ref("crm_sync_base.group_sync_operator").sudo().all_user_ids
+        company = self.company_id
+        return (rights.group_id.all_user_ids & desk).filtered(
+            lambda user: user.active and user.id != SUPERUSER_ID and (not company or company in user.company_ids)
+        ).sorted("name")
 
     def _map(self, remote_value, record=False, value=False):
         """Add the line that the value map lacks; somebody else's line is left alone.

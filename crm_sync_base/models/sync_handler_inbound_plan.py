@@ -188,17 +188,30 @@ class SyncHandlerInboundPlan(models.AbstractModel):
                 hint=_("Correct the parents at the source, then retry."),
             )
             return
-        problems = list(unit.error.problems) if unit.error else []
+        problems = [Problem(text, unit.error.code) for text in unit.error.problems] if unit.error else []
         remedies = list(unit.error.remedies) if unit.error else []
+        culprits = [unit.key] if problems else []
         blocked = False
         for need in unit.needs:
             self._settle_needs(need, (*path, unit))
             if need.error:
                 blocked = True
-                problems += [p for p in need.error.problems or (need.error.message,) if p not in problems]
+                problems += self._problems_of_need(need)
                 remedies += need.error.remedies
+                culprits.append(need.error.culprit or need.key)
         if blocked:
             unit.needs = []
             unit.error = planner.to_error(
-                [Problem(text) for text in problems], self._subject(unit), remedies
+                problems,
+                self._subject(unit),
+                remedies,
+                culprit=culprits[0] if len(set(culprits)) == 1 else None,
             )
+
+    def _problems_of_need(self, unit):
+        """Return what is wrong with a prerequisite, each with the kind of record it is about."""
+        own = {problem.message for problem in unit.draft.problems} if unit.draft else set()
+        return [
+            Problem(f"{unit.label}: {text}" if text in own else text, unit.error.code)
+            for text in unit.error.problems or (unit.error.message,)
+        ]

@@ -112,7 +112,7 @@ class SyncHandlerInboundResolve(models.AbstractModel):
         field = env[model]._fields[lookup.field]._description_string(env)
         if not ids:
             problem = _(
-                "there is no %(what)s with %(field)s “%(value)s”",
+                "Odoo has no %(what)s with %(field)s “%(value)s”",
                 what=what,
                 field=field,
                 value=lookup.value,

@@ -52,6 +52,7 @@ class SyncJobFailure(models.Model):
             "error_details": {
                 "problems": list(error.problems),
                 "remedies": [remedy.to_json() for remedy in error.remedies],
+                "culprit": error.culprit,
             },
         }
         if outcome is not None and outcome.subject:

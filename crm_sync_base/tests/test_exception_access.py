@@ -2,11 +2,11 @@ from datetime import timedelta
 from pathlib import Path
 
 from odoo import fields
-from odoo.exceptions import AccessError
+from odoo.exceptions import AccessError, RedirectWarning
 from odoo.tests import HttpCase, new_test_user, tagged
 from odoo.tools import mute_logger
 
-from ..lib.errors import ERROR_CLASSES
+from ..lib.errors import ERROR_CLASSES, AuthFailed
 from .test_exception_desk import DeskCase
 
 HERE = Path(__file__).parents[1]
@@ -88,6 +88,57 @@ class TestExceptionAccess(DeskCase):
         self.card._ignore("A test")
         with self.assertRaises(AccessError):
             card.action_reopen()
+
+    def wizard_of(self, card):
+        """Return the dialog that the card's main button opens, as its reader."""
+        return self.env["sync.exception.fix.wizard"].with_env(card.env).browse(card.action_fix()["res_id"])
+
+    def test_who_may_not_change_the_record_is_told_who_may(self):
+        self.card._ignore("not now")
+        self.card = self.break_accounts("c1", Size="", Country="QQ")
+        clerk = new_test_user(
+            self.env, "desk_clerk", groups="crm_sync_base.group_sync_operator,base.group_system"
+        )
+        wizard = self.wizard_of(self.as_user("operator"))
+        self.assertFalse(wizard.can_apply)
+        self.assertIn("Country: you may neither create nor change a Country", wizard.refusals)
+        self.assertIn(clerk, wizard.helper_ids)
+        self.assertNotIn(self.users["operator"], wizard.helper_ids)
+        self.assertIn(wizard.action_assign()["context"]["default_user_id"], wizard.helper_ids.ids)
+        wizard = self.wizard_of(self.card.with_user(clerk))
+        self.assertTrue(wizard.can_apply)
+        self.assertFalse(wizard.refusals)
+        self.assertIn("Country Code", wizard.note)
+        offered = self.env["res.country"].search(wizard.line_ids.choices)
+        self.assertFalse(offered.filtered("code"), "a country that has another code is not offered")
+
+    def test_a_value_may_be_mapped_by_who_may_not_create_its_counterpart(self):
+        wizard = self.wizard_of(self.as_user("operator"))
+        self.assertIn("if none fits, a new Partner Tags is needed", wizard.refusals)
+        self.assertTrue(wizard.can_apply)
+        wizard.line_ids.res_id = self.tag.id
+        self.assertIn("The record runs again", wizard.action_apply()["params"]["message"])
+
+    def test_who_may_not_correct_the_record_is_told_who_may(self):
+        fix = self.env["sync.exception.fix"].create({
+            "exception_id": self.card.id, "kind": "open", "model": "res.country", "res_id": self.env.ref("base.be").id,
+        })
+        clerk = new_test_user(
+            self.env, "desk_clerk", groups="crm_sync_base.group_sync_operator,base.group_system"
+        )
+        with self.assertRaisesRegex(RedirectWarning, "Belgium.*no right.*desk_clerk"):
+            fix.with_user(self.users["operator"]).action_fix()
+        self.assertEqual(fix.with_user(clerk).action_fix()["res_model"], "res.country")
+
+    def test_an_operator_asks_a_manager_to_reconnect_once(self):
+        self.card = self.desk._raise_for_connection(self.connection, AuthFailed("The token is refused."))
+        card = self.as_user("operator")
+        self.assertEqual(card.fix_kind, "ask")
+        self.assertEqual(self.card.fix_kind, "connect")
+        self.assertIn("got a task", card.action_fix()["params"]["message"])
+        self.assertTrue(card.activity_ids.user_id.has_group("crm_sync_base.group_sync_manager"))
+        self.assertIn("already", card.action_fix()["params"]["message"])
+        self.assertEqual(len(card.activity_ids), 1)
 
     def test_other_companies_cards_are_not_seen(self):
         company = self.env["res.company"].create({"name": "Elsewhere"})

@@ -1,6 +1,7 @@
 from odoo import _, api, fields, models
 from odoo.exceptions import UserError
 
+from ..lib.remedy import IDENTIFY
 from ..models.sync_exception import IN_DIALOG, OPEN
 
 
@@ -14,6 +15,10 @@ class SyncExceptionFixWizard(models.TransientModel):
     subject = fields.Char(related="exception_id.subject")
     job_count = fields.Integer(related="exception_id.job_count")
     line_ids = fields.One2many("sync.exception.fix.wizard.line", "wizard_id", string="Values")
+    note = fields.Text(compute="_compute_note")
+    can_apply = fields.Boolean(compute="_compute_helpers")
+    refusals = fields.Text(compute="_compute_helpers")
+    helper_ids = fields.Many2many("res.users", compute="_compute_helpers", string="People Who May")
     has_records = fields.Boolean(compute="_compute_has")
     has_values = fields.Boolean(compute="_compute_has")
     elsewhere = fields.Text(compute="_compute_elsewhere")
@@ -28,6 +33,32 @@ class SyncExceptionFixWizard(models.TransientModel):
             message = wizard.exception_id.message or ""
             more = len(message.splitlines()) > len(wizard.exception_id.fix_ids)
             wizard.elsewhere = message if more else False
+
+    @api.depends("line_ids.fix_id")
+    def _compute_note(self):
+        """Say what choosing a record does to it."""
+        for wizard in self:
+            chosen = wizard.line_ids.filtered(lambda line: line.kind == IDENTIFY and line.can_choose)
+            names = {self.env[line.model]._fields[line.fix_id.field]._description_string(self.env) for line in chosen}
+            wizard.note = "\n".join(
+                _(
+                    "The record that you choose gets the value of the source as its %(field)s. "
+                    "Records that have another %(field)s are not offered.",
+                    field=name,
+                )
+                for name in sorted(names)
+            )
+
+    @api.depends("line_ids.fix_id")
+    def _compute_helpers(self):
+        """Say what the reader has no right to do, and who has."""
+        for wizard in self:
+            lines = wizard.line_ids
+            refused = lines.filtered(lambda line: line.model and not (line.can_create or line.is_outbound))
+            wizard.can_apply = not lines or any(line.can_choose for line in lines)
+            wizard.refusals = "\n".join(dict.fromkeys(line._refusal() for line in refused))
+            people = [line.fix_id._who_may() for line in refused]
+            wizard.helper_ids = people[0].browse().union(*people) if people else False
 
     @api.depends("line_ids.model")
     def _compute_has(self):
@@ -66,6 +97,13 @@ class SyncExceptionFixWizard(models.TransientModel):
             "target": "new",
         }
 
+    def action_assign(self):
+        """Give the cause to somebody who may do what is missing."""
+        self.ensure_one()
+        action = self.exception_id.action_open_assign()
+        action["context"]["default_user_id"] = self.helper_ids[:1].id
+        return action
+
     def action_apply(self):
         """Store what was said and retry the records that now have all they need.
 
@@ -97,6 +135,8 @@ class SyncExceptionFixWizard(models.TransientModel):
                 _("Saved. %(count)s records wait: %(why)s", count=count, why=" ".join(obstacles)),
                 "warning",
             )
+        if count == 1:
+            return self._close(_("Saved. The record runs again; its card closes by itself."), "success")
         return self._close(
             _("Saved. %s records run again; their cards close by themselves.", count), "success"
         )

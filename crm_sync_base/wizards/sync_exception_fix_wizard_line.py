@@ -25,6 +25,7 @@ class SyncExceptionFixWizardLine(models.TransientModel):
     choices = fields.Json(compute="_compute_choices")
     defaults = fields.Json(compute="_compute_choices")
     can_create = fields.Boolean(compute="_compute_choices")
+    can_choose = fields.Boolean(compute="_compute_choices")
 
     @api.depends("kind")
     def _compute_is_outbound(self):
@@ -37,6 +38,7 @@ class SyncExceptionFixWizardLine(models.TransientModel):
             line.choices = line.fix_id._choice_domain()
             line.defaults = line.fix_id._choice_defaults()
             line.can_create = line.model in self.env and self.env[line.model].has_access("create")
+            line.can_choose = line.model not in self.env or line.fix_id._may_choose()
 
     @api.model
     def _vals_of(self, fix):
@@ -48,6 +50,13 @@ class SyncExceptionFixWizardLine(models.TransientModel):
             "odoo_value": fix.value if outbound else False,
             "res_id": fix.res_id if outbound else False,
         }
+
+    def _refusal(self):
+        """Return what the reader may not do here, as a sentence."""
+        what = {"label": self.label or self.fix_id._model_name(), "model": self.fix_id._model_name()}
+        if self.can_choose:
+            return self.env._("%(label)s: if none fits, a new %(model)s is needed. You may not create one.", **what)
+        return self.env._("%(label)s: you may neither create nor change a %(model)s.", **what)
 
     def _is_said(self):
         if self.is_outbound:

@@ -196,7 +196,7 @@ class SaleOrder(models.Model):
         raise AmountMismatch(
             _(
                 "%(order)s: the totals do not equal the source quote's — %(problems)s",
-                order=self.q2c_source_reference or self.q2c_source_name or self.name,
+                order=self.q2c_source_name or self.q2c_source_reference or self.name,
                 problems="; ".join(problems),
             ),
             problems=problems,

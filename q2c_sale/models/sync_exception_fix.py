@@ -8,10 +8,11 @@ class SyncExceptionFix(models.Model):
 
     def _choice_domain(self):
         company = self.company_id or self.env.company
-        return {
+        narrower = {
             "account.tax": [("type_tax_use", "=", "sale"), ("company_id", "parent_of", company.id)],
             "product.product": [("sale_ok", "=", True), ("company_id", "in", (False, company.id))],
-        }.get(self.model) or super()._choice_domain()
+        }
+        return [*super()._choice_domain(), *narrower.get(self.model, ())]
 
     def _choice_defaults(self):
         defaults = super()._choice_defaults()

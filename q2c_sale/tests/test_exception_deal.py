@@ -52,6 +52,30 @@ class TestExceptionDeal(DealCase):
         self.assertEqual((card.state, card.closed_by), ("resolved", "self"))
         self.assertEqual(self.order().order_line[1].product_id, product)
 
+    def test_a_customer_that_is_wrong_is_what_is_opened_at_the_source(self):
+        self.patch(
+            self.registry["sync.connector.testcrm"],
+            "_record_url",
+            lambda connector, connection, name, external_id: f"https://crm.example/{name}/{external_id}",
+        )
+        self.deal()
+        self.remote.put("Account", "a1", Name="", Country="BE")
+        card = self.card_of(self.sync())
+        self.assertEqual((card.name, card.fix_kind), ("Account: Name is empty", "source"))
+        self.assertEqual(card.action_fix()["url"], "https://crm.example/Account/a1")
+
+    def test_a_deal_and_its_customer_that_are_both_wrong_lead_to_the_deal(self):
+        self.patch(
+            self.registry["sync.connector.testcrm"],
+            "_record_url",
+            lambda connector, connection, name, external_id: f"https://crm.example/{name}/{external_id}",
+        )
+        self.deal(Total=None)
+        self.remote.put("Account", "a1", Name="", Country="BE")
+        card = self.card_of(self.sync())
+        self.assertIn("Account: Name is empty", card.message)
+        self.assertEqual(card.action_fix()["url"], "https://crm.example/Deal/d1")
+
     def test_what_is_switched_off_is_opened(self):
         self.products["KIT"].active = False
         self.deal()

@@ -22,6 +22,10 @@ export class SyncChoiceField extends Many2OneReferenceField {
         return !this.props.record.data[this.props.name];
     }
 
+    get canChoose() {
+        return this.props.record.data.can_choose;
+    }
+
     get canCreate() {
         return this.isEmpty && this.props.record.data.can_create;
     }
@@ -57,6 +61,7 @@ registry.category("fields").add("sync_choice", {
         { name: "choices", type: "json" },
         { name: "defaults", type: "json" },
         { name: "can_create", type: "boolean" },
+        { name: "can_choose", type: "boolean" },
     ],
     extractProps: extractM2OFieldProps,
     relatedFields: [{ name: "display_name", type: "char" }],
