@@ -46,6 +46,8 @@ class Document:
     deleted: bool = False
     merged_into: str | None = None  #: the record that survived a remote merge
     merged_from: tuple[str, ...] = ()  #: the records that were merged into it, where it tells
+    #: e-mail of the person who changed it last, where it tells: nobody approves a change of his own
+    changed_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,6 +119,19 @@ _HOLDS: dict[str, frozenset[str]] = {
     "lines": frozenset({"lines", "references"}),
 }
 
+#: kind of an Odoo field → kinds of values that it never takes; of the others that do not
+#: fit, some do with luck (a text that is a number), so they are only doubted
+_NEVER: dict[str, frozenset[str]] = {
+    "text": frozenset({"lines", "references"}),
+    "number": frozenset({"date", "datetime", "reference", "references", "lines"}),
+    "integer": frozenset({"date", "datetime", "reference", "references", "lines"}),
+    "date": frozenset({"boolean", "number", "reference", "references", "lines"}),
+    "datetime": frozenset({"boolean", "number", "reference", "references", "lines"}),
+    "reference": frozenset({"text", "choice", "choices", "number", "boolean", "date", "datetime", "lines"}),
+    "references": frozenset({"text", "choice", "number", "integer", "boolean", "date", "datetime"}),
+    "lines": frozenset({"text", "choice", "choices", "number", "integer", "boolean", "date", "datetime", "reference"}),
+}
+
 #: kind → what people call it
 KIND_LABELS: dict[str, str] = {
     "text": "text",
@@ -246,8 +259,9 @@ def _check_rule(rule: RuleFacts, facts: Facts) -> Iterable[Finding]:
     yield from _incomplete(rule)
     yield from _unknown(rule, remote, odoo, facts)
     yield from _writable(rule, remote.field, odoo.field)
+    level = ERROR if is_hopeless(rule, remote.field, odoo.field) else WARNING
     for reason in mismatches(rule, remote.field, odoo.field):
-        yield Finding(WARNING, "type", f"{rule.name}: {reason}.", rule.key)
+        yield Finding(level, "type", f"{rule.name}: {reason}.", rule.key)
     yield from _values(rule, remote.field, odoo.field)
     yield from _links(rule, remote.field, odoo.field, facts)
     problem = problem_of(rule.transform, rule.argument, rule.direction)
@@ -308,6 +322,18 @@ def mismatches(
     if rule.goes_out and remote is not None:
         found.append(_mismatch(rule.transform, odoo, remote, _TAKES_OUT, _GIVES_OUT, _RAW_OUT))
     return [reason for reason in found if reason]
+
+
+def is_hopeless(rule: RuleFacts, remote: RemoteField | None, odoo: RemoteField | None) -> bool:
+    """Return whether no value that a rule brings into Odoo can ever fit into its field."""
+    if odoo is None or not rule.comes_in or rule.transform in SOURCELESS | TABLES:
+        return False
+    kind = remote.kind if remote is not None else ""
+    if rule.transform == "direct":
+        given = frozenset({_RAW_IN.get(kind, kind)} if kind else ())
+    else:
+        given = _GIVES_IN.get(rule.transform, frozenset())
+    return bool(given) and given <= _NEVER.get(odoo.kind, frozenset())
 
 
 def _mismatch(

@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 # What becomes of an arriving value.
@@ -55,6 +55,11 @@ class Terms:
         """Whether the last agreed value must be known to decide."""
         return self.conflict != "owner" or self.owner != REMOTE
 
+    @property
+    def is_sovereign(self) -> bool:
+        """Whether the writer overrules whatever the holder has: nothing is asked or remembered."""
+        return (self.owner, self.conflict) == (REMOTE, "owner") and self.policy in ("always", "protected")
+
     def mirrored(self) -> Terms:
         """Return the same terms seen from the other side (outbound)."""
         other = {REMOTE: ODOO, ODOO: REMOTE}.get(self.owner, self.owner)
@@ -74,6 +79,22 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True)
+class FieldPast:
+    """What is known of one field of the holder's record before values arrive.
+
+    :param written: print of what a document wrote last; empty when that is not known.
+    :param written_at: when it did, naive UTC.
+    :param edited_at: when somebody changed it since, where Odoo tracks that.
+    :param edited_by: who did, for people.
+    """
+
+    written: str = ""
+    written_at: datetime | None = None
+    edited_at: datetime | None = None
+    edited_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Situation:
     """What is known of one record when values arrive for it, for all its fields.
 
@@ -87,6 +108,7 @@ class Situation:
     :param held_at: field → when the holder's value was last changed, naive UTC; under
         "" for fields that are not there.
     :param held_by: who changed the holder's record last, for people.
+    :param edited_by: field → who changed it, for people, where that is known.
     """
 
     memory: Mapping[str, Memory] = field(default_factory=dict)
@@ -97,6 +119,7 @@ class Situation:
     said_at: datetime | None = None
     held_at: Mapping[str, datetime] = field(default_factory=dict)
     held_by: str = ""
+    edited_by: Mapping[str, str] = field(default_factory=dict)
 
     def held_moment(self, name: str) -> datetime | None:
         """Return when the holder's value of a field was last changed, if that is known."""
@@ -215,6 +238,21 @@ def is_empty(value: Any) -> bool:
 def same(before: Any, after: Any) -> bool:
     """Return whether two values mean the same to Odoo."""
     return normal(before) == normal(after)
+
+
+def same_when_sent(one: Any, other: Any) -> bool:
+    """Return whether two values are the same to providers, which send back texts of their own spelling."""
+    return _spelled(one) == _spelled(other)
+
+
+def _spelled(value: Any) -> Any:
+    text = "" if value is None or value is False else str(value).strip().lower()
+    if text == "false":
+        return ""
+    try:
+        return Decimal(text).normalize()
+    except InvalidOperation:
+        return text
 
 
 def normal(value: Any) -> Any:

@@ -160,10 +160,14 @@ def differences(record: Mapping[str, Any], current: Mapping[str, Any] | None) ->
 
 
 def _compare(after: Any, before: Any, path: tuple[str, ...]) -> Iterator[tuple[str, str, str]]:
-    if isinstance(after, list) and isinstance(before, list) and _is_rows(after + before):
+    rows = isinstance(after, list) and isinstance(before, list) and _is_rows(after + before)
+    if rows:
         after, before = _by_label(after), _by_label(before)
     if isinstance(after, dict) and isinstance(before, dict) and not (_is_ref(after) or _is_ref(before)):
-        for name in dict.fromkeys([*after, *before]):
+        names = dict.fromkeys([*after, *before])
+        # Rows have an order of their own. That of fields depends on where they were stored:
+        # the same differences must read the same whenever they are computed.
+        for name in names if rows else sorted(names):
             yield from _compare(after.get(name), before.get(name), (*path, name))
     elif after != before:
         yield " › ".join(path), text(before), text(after)
@@ -206,5 +210,5 @@ def text(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(text(each) for each in value)
     if isinstance(value, dict):
-        return ", ".join(f"{name}: {text(each)}" for name, each in value.items() if text(each))
+        return ", ".join(f"{name}: {text(each)}" for name, each in sorted(value.items()) if text(each))
     return str(value)

@@ -6,6 +6,7 @@ from . import sync_connection
 from . import sync_reminder_mixin
 from . import sync_connection_api
 from . import sync_flow
+from . import sync_flow_part_mixin
 from . import sync_flow_step
 from . import sync_flow_policy
 from . import sync_flow_catalogue
@@ -19,6 +20,7 @@ from . import sync_readiness_rule
 from . import sync_portable
 from . import sync_package
 from . import sync_package_export
+from . import sync_package_undo
 from . import sync_package_line
 from . import sync_package_connection
 from . import sync_package_signer
@@ -26,6 +28,8 @@ from . import sync_package_content
 from . import sync_package_match
 from . import sync_flow_template
 from . import sync_flow_match
+from . import sync_flow_history
+from . import sync_flow_version
 from . import sync_match_base
 from . import sync_match_index
 from . import sync_match_step
@@ -98,6 +102,7 @@ from . import sync_seal_check
 from . import sync_seal_finding
 from . import sync_approval_rule
 from . import sync_approval_delegation
+from . import sync_diff_mixin
 from . import sync_proposal
 from . import sync_proposal_raise
 from . import sync_proposal_decide
@@ -128,6 +133,7 @@ from . import sync_handler_inbound_preview
 from . import sync_handler_inbound_apply
 from . import sync_handler_inbound_merge
 from . import sync_handler_inbound_rules
+from . import sync_handler_inbound_past
 from . import sync_handler_stored
 from . import sync_handler_inbound_run
 from . import sync_handler_inbound_decided

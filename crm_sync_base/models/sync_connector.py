@@ -263,13 +263,6 @@ class SyncConnector(models.AbstractModel):
         """
         return moment_of(document.version)
 
-    def _changed_by(self, object_name, document: Document) -> str:
-        """Return the e-mail of who changed the record of a document last, empty if unknown.
-
-        Whoever made a change cannot approve it.
-        """
-        return ""
-
     def _amount(self, connection, object_name, document: Document):
         """Return the money that waits when a document cannot be synchronised.
 

@@ -12,6 +12,7 @@ class SyncFlowStep(models.Model):
     """
 
     _name = "sync.flow.step"
+    _inherit = ["sync.flow.part.mixin"]
     _description = "Follow-up Step"
     _order = "flow_id, sequence, id"
 

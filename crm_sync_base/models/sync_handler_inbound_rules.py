@@ -1,7 +1,7 @@
 from odoo import _, models
 
 from ..lib import ownership
-from ..lib.ownership import Memory, Situation
+from ..lib.ownership import Situation
 from ..lib.unit import plain
 
 
@@ -22,6 +22,7 @@ class SyncHandlerInboundRules(models.AbstractModel):
         gates = self.env["sync.approval.rule"]._gates(
             flow, env[flow.model].browse([unit.record.id for unit in units])
         )
+        pasts = self._pasts(env, flow, rules, units)
         remembering = any(rule.terms.needs_memory for rule in rules)
         rejected = {}
         if remembering or protected or gates:
@@ -29,16 +30,18 @@ class SyncHandlerInboundRules(models.AbstractModel):
             rejected = self.env["sync.proposal"].sudo()._rejections(flow, ids)
         for unit in units:
             record = unit.record
-            if remembering or unit.granted or record.id in protected or record.id in gates:
+            past = pasts.get(record.id, {})
+            if remembering or past or unit.granted or record.id in protected or record.id in gates:
                 unit.situation = Situation(
-                    memory=self._memory(unit),
+                    memory=self._memory(unit, past),
                     protected=frozenset(protected.get(record.id, ())),
                     gates=gates.get(record.id, {}),
                     granted=unit.granted,
                     settled=rejected.get(record.id, {}),
                     said_at=self._said_at(unit),
-                    held_at={"": record.write_date},
+                    held_at=self._moments(unit, past),
                     held_by=record.sudo().write_uid.name or "",
+                    edited_by={name: one.edited_by for name, one in past.items() if one.edited_by},
                 )
 
     def _protected(self, env, flow, rules, units):
@@ -51,10 +54,6 @@ class SyncHandlerInboundRules(models.AbstractModel):
                 for record in records.filtered_domain(list(rule.protected_domain)):
                     found.setdefault(record.id, set()).add(rule.target)
         return found
-
-    def _memory(self, unit):
-        agreed = unit.binding.agreed if unit.binding else None
-        return {name: Memory(*prints) for name, prints in (agreed or {}).items()}
 
     def _said_at(self, unit):
         """Return when the source's record was changed, naive UTC, or None."""
@@ -76,7 +75,7 @@ class SyncHandlerInboundRules(models.AbstractModel):
 
     def _agreement(self, unit):
         """Return `{field: [print of the source's value, print of Odoo's when they agreed]}`."""
-        agreed = {}
+        agreed = self._spelling(unit)
         memory = unit.situation.memory if unit.situation else {}
         for rule in unit.rules:
             name = rule.target
@@ -115,8 +114,24 @@ class SyncHandlerInboundRules(models.AbstractModel):
             "label": rule.label,
             "offender": "remote" if remote else "odoo",
             "outcome": outcomes.get(verdict.action, "asked"),
+            "values": {rule.target: self._both_values(unit, rule.target)},
+            "edited_by": self._offender_name(unit, rule.target, remote),
             "correlation_id": unit.job.correlation_id or None,
         }
+
+    def _both_values(self, unit, name):
+        """Return what Odoo had and what the source says."""
+        before, after = unit.changes.get(name) or (self._value_of(unit.record, name), unit.draft.values[name])
+        return [plain(before), plain(after)]
+
+    def _offender_name(self, unit, name, remote):
+        """Return, for people, who made a change that he had no right to, as far as that is known."""
+        if remote:
+            return unit.document.changed_by if unit.document is not None else ""
+        situation = unit.situation
+        if situation is None or situation.edited_by.get(name) or not situation.held_by:
+            return situation.edited_by.get(name, "") if situation else ""
+        return _("%s (who changed the record last)", situation.held_by)
 
     def _raise_proposals(self, units):
         """Ask people for what waits for a decision."""

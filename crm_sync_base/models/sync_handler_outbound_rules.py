@@ -28,7 +28,9 @@ class SyncHandlerOutboundRules(models.AbstractModel):
         facts = self._remote_facts(flow, jobs)
         asked = self._asked_about(flow, jobs)
         handler = self.with_context(**{REMOTE_FACTS: facts, ASKED_ABOUT: asked})
-        return super(SyncHandlerOutboundRules, handler)._intents(flow, jobs, outcomes)
+        writes = super(SyncHandlerOutboundRules, handler)._intents(flow, jobs, outcomes)
+        self._note_overwritten(flow, jobs.filtered(lambda job: job.id in writes), facts)
+        return writes
 
     def _remote_facts(self, flow, jobs):
         """Return `{external id: Document}` of the records that are known (a call for each batch)."""
@@ -47,6 +49,55 @@ class SyncHandlerOutboundRules(models.AbstractModel):
         for one in waiting:
             found.setdefault(one.res_id, set()).update(one.values)
         return found
+
+    # === Who changed there what Odoo owns ===#
+
+    def _note_overwritten(self, flow, jobs, facts):
+        """Note what somebody changed at the other side in fields that Odoo owns and is about to write.
+
+        Seen where the other side is read anyway; nothing is read for it (two queries).
+        """
+        rules = {rule.remote_path: rule for rule in flow._planning_mapping()._outbound_rules()}
+        known = jobs.filtered(lambda job: job.intent and job.intent["external_id"] in facts)
+        told = self._last_told(flow, known.mapped("res_id"), list(rules)) if known else {}
+        rows = []
+        for job in known:
+            document = facts[job.intent["external_id"]]
+            for path, value in job.intent["values"].items():
+                if (job.res_id, path) not in told:
+                    continue
+                theirs = rules[path]._overwrites(document, told[job.res_id, path], value)
+                if theirs is not None:
+                    rows.append(self._overwritten(flow, job, rules[path], [value, theirs], document))
+        self.env["sync.violation"].sudo()._note_many(rows)
+
+    def _overwritten(self, flow, job, rule, values, document):
+        return {
+            "flow": flow,
+            "res_id": job.res_id,
+            "record_name": self.env[flow.model].sudo().browse(job.res_id).display_name,
+            "field_name": rule.field_name,
+            "label": rule._label(),
+            "offender": "remote",
+            "outcome": "restored",
+            "values": {rule.field_name: values},
+            "edited_by": document.changed_by,
+            "correlation_id": job.correlation_id or None,
+        }
+
+    def _last_told(self, flow, ids, paths):
+        """Return `{(record id, path): value}` of what the provider was told last (one query)."""
+        self.env.cr.execute(
+            """
+            SELECT DISTINCT ON (c.res_id, v.key) c.res_id, v.key, v.value -> 1
+              FROM sync_change c, jsonb_each(c.values) v
+             WHERE c.model = %s AND c.res_id = ANY(%s) AND c.direction = 'outbound' AND c.verdict = 'applied'
+               AND c.connection_id = %s AND c.remote_object = %s AND v.key = ANY(%s)
+             ORDER BY c.res_id, v.key, c.id DESC
+            """,
+            [flow.model, ids, flow.connection_id.id, flow.remote_object, paths],
+        )
+        return {(res_id, path): value for res_id, path, value in self.env.cr.fetchall()}
 
     # === What may be sent ===#
 

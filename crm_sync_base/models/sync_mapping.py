@@ -239,6 +239,7 @@ class SyncMapping(models.Model):
             evidence = {}
             if state == lifecycle.REVIEW:
                 mapping._assert_rules()
+                mapping._assert_sound()
                 evidence = {"submitted_by_id": self.env.uid, "submitted_at": moment}
             elif state == lifecycle.RETIRED:
                 evidence = {"retired_at": moment}
@@ -260,6 +261,17 @@ class SyncMapping(models.Model):
     def _assert_rules(self):
         if not self.rule_ids and self.flow_id._needs_mapping():
             raise UserError(_("%s has no rules yet.", self.display_name))
+
+    def _assert_sound(self):
+        """Nobody is asked to review what cannot work; what is only doubtful is his to judge.
+
+        :raises UserError: lists everything, as the mapping editor does.
+        """
+        if errors := self._errors():
+            raise UserError(
+                _("%(mapping)s cannot work as it is:\n%(errors)s\nCorrect this, then ask for the review again.",
+                  mapping=self.display_name, errors="\n".join(f"- {one}" for one in errors))
+            )
 
     def _assert_idle(self):
         """A flow that works does not lose its mapping without getting another one."""

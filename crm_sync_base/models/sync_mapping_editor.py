@@ -2,7 +2,7 @@ from odoo import _, api, models
 from odoo.exceptions import UserError
 
 from ..lib.errors import SyncError
-from ..lib.mapping_check import KIND_LABELS, Facts, RuleFacts, check, mandatory_ring, ring
+from ..lib.mapping_check import ERROR, KIND_LABELS, Facts, RuleFacts, check, mandatory_ring, ring
 from ..lib.schema import walk
 
 
@@ -147,9 +147,11 @@ class SyncMappingEditor(models.AbstractModel):
 
         :return: dictionaries level, code, message, rule, side, field; errors first.
         """
-        flow = self._flow(flow_id)
+        return self._findings(self._flow(flow_id), [self._rule_facts(rule) for rule in rules], parent)
+
+    def _findings(self, flow, facts, parent=False):
+        """Return the same of a flow that may not exist yet, for the facts of its rules."""
         remote, model = self._bases(flow, parent)
-        facts = [self._rule_facts(rule) for rule in rules]
         connector = flow._connector()
         brought = self.env["sync.flow"].sudo().search(
             [("connection_id", "=", flow.connection_id.id), ("direction", "=", "inbound")]
@@ -180,6 +182,18 @@ class SyncMappingEditor(models.AbstractModel):
             for one in findings
         ]
         return rows if parent else [*self._ring_findings(flow, facts), *rows]
+
+    @api.model
+    def _errors(self, flow, facts, collections=()):
+        """Return what cannot work in a mapping, as sentences; whatever is only doubtful is left out.
+
+        :param facts: of its rules.
+        :param collections: `[(parent, facts of the rules of its lines)]`.
+        """
+        rows = self._findings(flow, facts)
+        for parent, lines in collections:
+            rows += self._findings(flow, lines, parent)
+        return [row["message"] for row in rows if row["level"] == ERROR]
 
     def _given(self, flow, parent):
         """Return the Odoo fields that somebody else fills: the link of a line to its record."""
@@ -222,7 +236,9 @@ class SyncMappingEditor(models.AbstractModel):
 
     def _ring_findings(self, flow, facts):
         """Return findings for values that wander in a circle, and records that need each other."""
-        others = self.env["sync.flow"].sudo().search([("company_id", "=", flow.company_id.id), ("id", "!=", flow.id)])
+        others = self.env["sync.flow"].sudo().search(
+            [("company_id", "=", flow.company_id.id), ("id", "!=", flow._origin.id)]
+        )
         known = {(edge, other) for other in others for edge in self._edges(other, other.mapping_id._facts_of_rules())}
         own = {edge: one for one in facts for edge in self._edges(flow, [one])}
         edges = {edge for edge, _other in known} | own.keys()

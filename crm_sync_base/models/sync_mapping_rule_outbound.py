@@ -20,6 +20,19 @@ class SyncMappingRuleOutbound(models.Model):
         """Whether the remote value is kept equal to ours, once it is there."""
         return self.policy in ("always", "protected") and (self.owner != "remote" or self._is_shared())
 
+    def _overwrites(self, document, told, value):
+        """Return what somebody put there in place of what Odoo owns and told; None: nobody did.
+
+        :param told: what Odoo told last, as the ledger keeps it.
+        :param value: what is sent now.
+        """
+        if (self.owner, self.conflict) != ("odoo", "owner"):
+            return None
+        theirs = _value(document, self.remote_path)
+        if any(ownership.same_when_sent(theirs, one) for one in (told, value)):
+            return None
+        return "" if theirs is None else theirs
+
     def _may_send(self, record, document, asked):
         """Whether the value may replace what a known remote record has.
 

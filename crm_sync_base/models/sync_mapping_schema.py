@@ -14,6 +14,18 @@ class SyncMappingSchema(models.Model):
         """Return the facts of the rules, those of lines left out."""
         return [rule._facts() for rule in self.rule_ids]
 
+    def _errors(self):
+        """Return what cannot work in this version, as sentences, see `sync.mapping.editor`."""
+        self.ensure_one()
+        lines = [
+            (
+                {"remote_path": rule.remote_path, "field_name": rule.field_name, "child_object": rule.child_object},
+                [child._facts() for child in rule.child_ids],
+            )
+            for rule in self.rule_ids if rule.child_ids
+        ]
+        return self.env["sync.mapping.editor"].sudo()._errors(self.flow_id, self._facts_of_rules(), lines)
+
     def write(self, vals):
         result = super().write(vals)
         if vals.get("state") == "active":

@@ -16,6 +16,7 @@ class SyncMatchStep(models.Model):
     """One rung of a flow's match ladder; flows without any use that of the Odoo model."""
 
     _name = "sync.match.step"
+    _inherit = ["sync.flow.part.mixin"]
     _description = "Match Step"
     _order = "flow_id, sequence, id"
 

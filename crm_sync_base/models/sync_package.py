@@ -14,7 +14,7 @@ WAITING = ("blocked", "review")
 #: what only the package's own moves write
 EVIDENCE = {
     "direction", "state", "file", "file_name", "checksum", "signer_key", "content", "plan_digest",
-    "requested_by_id", "approved_by_id", "applied_at", "problems", "company_id",
+    "requested_by_id", "approved_by_id", "applied_at", "problems", "company_id", "replaced_id",
 }
 
 
@@ -68,6 +68,10 @@ class SyncPackage(models.Model):
     approved_by_id = fields.Many2one("res.users", readonly=True, tracking=True)
     applied_at = fields.Datetime(readonly=True)
     can_approve = fields.Boolean(compute="_compute_can_approve")
+    replaced_id = fields.Many2one(
+        "sync.package", string="What It Replaced", readonly=True, ondelete="restrict", index="btree_not_null",
+        help="The configuration as it was before: applying that package takes this one back.",
+    )
 
     _four_eyes = models.Constraint(
         "CHECK (state <> 'applied' OR (approved_by_id IS NOT NULL AND requested_by_id IS NOT NULL"
@@ -341,10 +345,19 @@ class SyncPackage(models.Model):
         one = self.sudo().with_company(self.company_id)
         Content = self._content()
         note = _("From the package %(name)s (%(checksum)s).", name=one.name, checksum=one.checksum[:12])
+        replaced = []
         for record in one._ordered():
-            Content._apply(record, one._place(record), one.requested_by_id, note)
+            place = one._place(record)
+            before = Content._as_it_is(record, place)
+            applied = Content._apply(record, place, one.requested_by_id, note)
+            replaced.append(before or Content._withdrawn(record, applied))
         one.write(
-            {"state": "applied", "approved_by_id": self.env.uid, "applied_at": fields.Datetime.now()}
+            {
+                "state": "applied",
+                "approved_by_id": self.env.uid,
+                "applied_at": fields.Datetime.now(),
+                "replaced_id": one._keep_replaced(list(filter(None, replaced))).id,
+            }
         )
         one.env["sync.flow"]._outbox_changed()
         one.env["sync.flow"]._ensure_polls()

@@ -3,6 +3,8 @@ import re
 from odoo import _, api, models
 from odoo.exceptions import UserError
 
+from ..lib.mapping_check import RuleFacts
+
 #: what a package carries, in the order in which it is applied; a kind that is not
 #: installed is left out
 KINDS = {
@@ -98,9 +100,10 @@ class SyncPackageContent(models.AbstractModel):
     def _path_text(self, kind, path):
         """Return the path of a difference with the fields as people call them."""
         rows = {"lines": "sync.value.map.line" if kind == "value_map" else "sync.mapping.rule",
-                "steps": "sync.flow.step", "rules": "sync.mapping.rule", "readiness": "sync.readiness.rule"}
+                "steps": "sync.flow.step", "rules": "sync.mapping.rule", "readiness": "sync.readiness.rule",
+                "ladder": "sync.match.step"}
         names = {"lines": _("Lines"), "steps": _("Follow-up Steps"), "rules": _("Rules"),
-                 "readiness": _("Readiness")}
+                 "readiness": _("Readiness"), "ladder": _("Match Ladder")}
         model, texts, is_label = self._kinds().get(kind), [], False
         for part in path.split(" › "):
             field = self.env[model]._fields.get(part) if model and not is_label else None
@@ -119,13 +122,14 @@ class SyncPackageContent(models.AbstractModel):
 
     def _rows_of_flow(self, flow):
         self._assert_no_ids(flow)
-        steps = flow.with_context(active_test=False).step_ids
+        return {**self._parts_of_flow(flow), "rules": self._rules(flow.mapping_id.rule_ids)}
+
+    def _parts_of_flow(self, flow):
+        """Return the rows that belong to a flow besides its mapping, which has versions of its own."""
+        flow = flow.with_context(active_test=False, lang=None)
         return {
-            "steps": self._rows(steps, lambda step: step.action),
-            "rules": self._rules(flow.mapping_id.rule_ids),
-            "readiness": self._rows(
-                flow.with_context(active_test=False).readiness_ids, lambda rule: rule.with_context(lang=None).name
-            ),
+            "steps": self._rows(flow.step_ids, lambda step: step.action),
+            "readiness": self._rows(flow.readiness_ids, lambda rule: rule.name),
         }
 
     def _rows(self, records, label):
@@ -200,6 +204,21 @@ class SyncPackageContent(models.AbstractModel):
         return [("company_id", "in", (company.id, False) if alone else company.ids)]
 
     @api.model
+    def _as_it_is(self, record, place):
+        """Return what is here of a package's record, in the package's words; None when it is new."""
+        current = self._current(record, place)
+        return self._record(record["kind"], current, record["connection"]) if current else None
+
+    @api.model
+    def _withdrawn(self, record, created):
+        """Return a record that a package made, as it is when that is taken back: out of use.
+
+        What cannot be put out of use (a value map) stays: None.
+        """
+        made = self._record(record["kind"], created, record["connection"])
+        return {**made, "values": {**made["values"], "active": False}} if "active" in made["values"] else None
+
+    @api.model
     def _after(self, record, current):
         """Return the values that a record will have: what a value map has more here stays."""
         values = dict(record["values"])
@@ -223,6 +242,8 @@ class SyncPackageContent(models.AbstractModel):
         current = self._current(record, place)
         if kind == "flow" and current and current.mode != "off":
             found += self._live_problems(current, values)
+        if kind == "flow" and not found:
+            found += self._mapping_problems(record, current, place)
         return [f"{record['name']}: {problem}" for problem in dict.fromkeys(found)]
 
     def _rule_problems(self, rules, place):
@@ -240,7 +261,43 @@ class SyncPackageContent(models.AbstractModel):
         fixed = [name for name in ("direction", "handler", "model_id", "remote_object") if
                  name in values and values[name] != present[name]]
         labels = ", ".join(flow._fields[name]._description_string(self.env) for name in fixed)
-        return [_("switch the flow off first: “%s” changes", labels)] if fixed else []
+        found = [_("switch the flow off first: “%s” changes", labels)] if fixed else []
+        if values.get("active") is False and present["active"]:
+            found.append(_("switch the flow off first: it is archived"))
+        return found
+
+    def _mapping_problems(self, record, current, place):
+        """Return what cannot work in the rules: the review of their version would be refused."""
+        rules = record["values"].get("rules") or []
+        if not rules or (current and rules == self._rules(current.mapping_id.rule_ids)):
+            return []
+        values = {name: value for name, value in record["values"].items() if name not in (*ROWS, "rules")}
+        Flow = self.env["sync.flow"]
+        vals = self.env["sync.portable"]._vals(Flow, values, place)[0]
+        flow = Flow.new({**vals, **self._identity(record, place)}, origin=current or None)
+        lines = [
+            (
+                {name: rule.get(name) for name in ("remote_path", "field_name", "child_object")},
+                [self._rule_facts(line) for line in rule["lines"]],
+            )
+            for rule in rules if rule.get("lines")
+        ]
+        return self.env["sync.mapping.editor"]._errors(flow, [self._rule_facts(rule) for rule in rules], lines)
+
+    def _rule_facts(self, rule):
+        """Return the facts of a rule of a package; what its value map knows is not looked at."""
+        return RuleFacts(
+            key=rule["label"],
+            path=rule.get("remote_path") or "",
+            target=rule.get("field_name") or "",
+            direction=rule.get("direction") or "inbound",
+            transform=rule.get("transform") or "direct",
+            argument=rule.get("argument") or "",
+            label=rule.get("name") or "",
+            required=bool(rule.get("required")),
+            mapped=frozenset() if rule.get("value_map_id") else None,
+            child_object=rule.get("child_object") or "",
+        )
 
     @staticmethod
     def _bare(row):

@@ -59,24 +59,30 @@ class SyncPackageExport(models.Model):
             "exported_at": fields.Datetime.to_string(fields.Datetime.now()),
             "note": note or "",
         }
+        kept = self._keep(content, _("Export of %s", ", ".join(chosen.mapped("name"))), chosen.company_id)
+        return {"id": kept.id, "name": kept.file_name, "data": kept.file.decode()}
+
+    @api.model
+    def _keep(self, content, name, company):
+        """Sign a content and keep it as an exported package.
+
+        :return: the package.
+        """
         text = package.seal(content, self._signing_key())
         moment = fields.Datetime.context_timestamp(self, fields.Datetime.now())
-        name = f"configuration-{moment:%Y%m%d-%H%M%S}.json"
-        data = base64.b64encode(text.encode())
         opened = package.open_sealed(text)
-        kept = self.sudo().create(
+        return self.sudo().with_context(bin_size=False).create(
             {
-                "name": _("Export of %s", ", ".join(chosen.mapped("name"))),
+                "name": name,
                 "direction": "export",
                 "state": "exported",
-                "company_id": chosen.company_id.id,
-                "note": note,
-                "file": data,
-                "file_name": name,
+                "company_id": company.id,
+                "note": content["note"],
+                "file": base64.b64encode(text.encode()),
+                "file_name": f"configuration-{moment:%Y%m%d-%H%M%S}.json",
                 "checksum": opened.checksum,
                 "signer_key": opened.public_key,
                 "content": opened.content,
                 "requested_by_id": self.env.uid,
             }
         )
-        return {"id": kept.id, "name": name, "data": data.decode()}

@@ -6,8 +6,8 @@ class SyncPackageContent(models.AbstractModel):
 
     _inherit = "sync.package.content"
 
-    def _rows_of_flow(self, flow):
-        return {**super()._rows_of_flow(flow), "ladder": self._ladder(flow)}
+    def _parts_of_flow(self, flow):
+        return {**super()._parts_of_flow(flow), "ladder": self._ladder(flow)}
 
     def _ladder(self, flow):
         return self._rows(flow.match_step_ids, lambda step: f"{step.kind} {step.field_name or ''}".strip())

@@ -22,7 +22,7 @@ class SyncProposal(models.Model):
 
     _name = "sync.proposal"
     _description = "Proposal"
-    _inherit = ["mail.thread", "mail.activity.mixin", "sync.story.mixin"]
+    _inherit = ["mail.thread", "mail.activity.mixin", "sync.story.mixin", "sync.diff.mixin"]
     _mail_post_access = "read"  # who may see it may ask about it
     _order = "state_order, requested_at, id"
     _rec_name = "record_name"
@@ -35,12 +35,7 @@ class SyncProposal(models.Model):
     model = fields.Char(readonly=True, required=True)
     res_id = fields.Many2oneReference(string="Record", model_field="model", readonly=True, required=True)
     record_name = fields.Char(readonly=True)
-    values = fields.Json(
-        readonly=True, groups="base.group_system", help="{field: [before, after]}, as they are."
-    )
     prints = fields.Json(readonly=True, groups="base.group_system", help="{field: print of what the source said}")
-    diff = fields.Json(string="Fields", compute="_compute_diff")
-    digest = fields.Char(string="Change", compute="_compute_diff")
     amount = fields.Monetary(string="Money Affected", readonly=True, help="In the company's currency.")
     currency_id = fields.Many2one(related="company_id.currency_id")
 
@@ -60,6 +55,10 @@ class SyncProposal(models.Model):
         "res.users", readonly=True, ondelete="restrict",
         help="Who made the change, where that is known. He cannot decide on it.",
     )
+    # The person's e-mail, as the source says it; kept, so that an account that gets this
+    # address later, or a second one of the same person, is not somebody else.
+    author_email = fields.Char(readonly=True, exportable=False, groups="base.group_system")
+    author_origin = fields.Char(string="Changed By", compute="_compute_author_origin", exportable=False)
     requested_at = fields.Datetime(readonly=True, required=True)
     said_at = fields.Datetime(string="Changed There At", readonly=True)
     held_at = fields.Datetime(string="Changed in Odoo At", readonly=True)
@@ -116,6 +115,16 @@ class SyncProposal(models.Model):
             IF NEW.author_id IS DISTINCT FROM OLD.author_id OR NEW.requested_at IS DISTINCT FROM OLD.requested_at THEN
                 RAISE EXCEPTION 'sync_proposal %: its author stays', OLD.id USING ERRCODE = 'restrict_violation';
             END IF;
+            IF NEW.author_email IS DISTINCT FROM OLD.author_email THEN
+                RAISE EXCEPTION 'sync_proposal %: its author stays', OLD.id USING ERRCODE = 'restrict_violation';
+            END IF;
+            IF NEW.author_email IS NOT NULL AND NEW.decided_by_id IS DISTINCT FROM OLD.decided_by_id AND EXISTS (
+                    SELECT 1 FROM res_users u JOIN res_partner p ON p.id = u.partner_id
+                     WHERE u.id IN (NEW.decided_by_id, NEW.on_behalf_of_id)
+                       AND NEW.author_email IN (lower(u.login), p.email_normalized)) THEN
+                RAISE EXCEPTION 'sync_proposal %: nobody decides on a change of his own', OLD.id
+                    USING ERRCODE = 'restrict_violation';
+            END IF;
             IF OLD.state <> 'pending' AND (
                     NEW.state, NEW.decided_by_id, NEW.on_behalf_of_id, NEW.decided_at, NEW.decision, NEW.values::text,
                     NEW.kind, NEW.model, NEW.res_id, NEW.record_name, NEW.amount, NEW.reason)
@@ -139,25 +148,6 @@ class SyncProposal(models.Model):
         for proposal in self:
             proposal.state_order = 0 if proposal.state == "pending" else 1
 
-    @api.depends("values", "model", "res_id")
-    @api.depends_context("uid", "lang", "allowed_company_ids")
-    def _compute_diff(self):
-        """Show the change as the change ledger does, masked for the same readers."""
-        Change = self.env["sync.change"]
-        # Looked at together, the records and names in them are read together.
-        changes = Change.concat(
-            *(
-                Change.new(
-                    {"direction": "inbound", "model": proposal.model, "res_id": proposal.res_id,
-                     "values": proposal.sudo().values}
-                )
-                for proposal in self
-            )
-        )
-        for proposal, change in zip(self, changes, strict=True):
-            proposal.diff = change.diff
-            proposal.digest = change.digest
-
     def _compute_age(self):
         now = clock.now()
         for proposal in self:
@@ -165,7 +155,21 @@ class SyncProposal(models.Model):
             days, hours = divmod(hours, 24)
             proposal.age = _("%(days)s d %(hours)s h", days=days, hours=hours) if days else _("%s h", hours)
 
-    @api.depends("state", "group_id", "author_id")
+    @api.depends("author_id", "author_email")
+    def _compute_author_origin(self):
+        """Say who made the change, or that nobody here knows."""
+        for proposal in self.sudo():
+            name, email = proposal.author_id.name, proposal.author_email
+            if name and email:
+                proposal.author_origin = f"{name} ({email})"
+            elif name:
+                proposal.author_origin = _("%s, who edited the document", name)
+            elif email:
+                proposal.author_origin = _("%s (nobody here has this e-mail address)", email)
+            else:
+                proposal.author_origin = _("Author unknown at source: any approver may decide")
+
+    @api.depends("state", "group_id", "author_id", "author_email")
     @api.depends_context("uid")
     def _compute_may_decide(self):
         mine = self._decidable_by(self.env.user)
@@ -176,8 +180,15 @@ class SyncProposal(models.Model):
         """Return those of these that wait and that a user may decide on."""
         deputies = self._principals(user)
         return self.filtered(
-            lambda one: one.state == "pending" and one.author_id != user and one._principal(deputies) is not None
+            lambda one: one.state == "pending" and not one._is_by(user) and one._principal(deputies) is not None
         )
+
+    def _is_by(self, user):
+        """Return whether a user made the change himself, under this account or another one."""
+        self.ensure_one()
+        email = self.sudo().author_email
+        addresses = (user.sudo().email_normalized, (user.sudo().login or "").lower())
+        return user == self.author_id or bool(email and email in addresses)
 
     def _principals(self, user):
         """Return the user and those whom he stands in for today."""
@@ -188,7 +199,7 @@ class SyncProposal(models.Model):
         self.ensure_one()
         group = self.sudo().group_id
         for user in users:
-            if user != self.author_id and group and group in user.sudo().all_group_ids:
+            if not self._is_by(user) and group and group in user.sudo().all_group_ids:
                 return user
         return None
 

@@ -130,7 +130,7 @@ class SyncProposalDecide(models.Model):
         :raises AccessError: naming the first change that is not this user's to decide.
         """
         user = self.env.user
-        own = self.filtered(lambda one: one.author_id == user)[:1]
+        own = self.filtered(lambda one: one._is_by(user))[:1]
         if own:
             raise AccessError(
                 _("%s: you made this change yourself, so somebody else must decide on it.", own.record_name)

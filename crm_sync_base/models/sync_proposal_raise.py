@@ -3,6 +3,8 @@ from collections import Counter
 from datetime import timedelta
 
 from odoo import _, api, models
+from odoo.fields import Domain
+from odoo.tools import email_normalize
 
 from ..lib import clock
 from ..lib.ownership import print_of
@@ -116,7 +118,7 @@ class SyncProposalRaise(models.Model):
             )},
             "amounts": records._sync_amounts(),
             "names": {record.id: record.display_name for record in records},
-            "authors": self._authors(flow, [by_id[key[0]] for key in wanted]),
+            "authors": self._authors([by_id[key[0]] for key in wanted]),
         }
         rows = [self._proposal_row(flow, by_id[key[0]], key, spec, facts, now) for key, spec in wanted.items()]
         columns = list(rows[0])
@@ -156,7 +158,8 @@ class SyncProposalRaise(models.Model):
             "rule_id": rule_id,
             "reason": self._why(kind, rule),
             "group_id": group.id,
-            "author_id": facts["authors"].get(unit),
+            "author_id": facts["authors"].get(unit, (None, None))[0],
+            "author_email": facts["authors"].get(unit, (None, None))[1],
             "requested_at": now,
             "said_at": situation.said_at,
             "held_at": situation.held_moment(""),
@@ -181,27 +184,34 @@ class SyncProposalRaise(models.Model):
             return _("Changed in Odoo and at the source since they last agreed")
         return rule.name if rule else _("The field is protected in this state of the record")
 
-    def _authors(self, flow, units):
-        """Return `{unit: user id}` of those who made the changes, where that is known.
+    def _authors(self, units):
+        """Return `{unit: (user id or None, e-mail or None)}` of those who made the changes.
 
-        Whoever edited the document; else the user with the e-mail that the source gives.
+        Whoever edited the document; else whom the source names, and the user here who has
+        that address as e-mail or login (one query). Units of unknown authors are left out.
         """
         authors, emails = {}, {}
-        connector = flow._connector()
         for unit in units:
             if unit.job.source == "edited":
-                authors[unit] = unit.job.create_uid.id
+                authors[unit] = (unit.job.create_uid.id, None)
             elif unit.document is not None:
-                email = connector._changed_by(flow.remote_object, unit.document)
+                email = email_normalize(unit.document.changed_by)
                 if email:
-                    emails[unit] = email.strip().lower()
-        if emails:
-            users = self.env["res.users"].sudo().search(
-                ["|", ("login", "in", list(emails.values())), ("email_normalized", "in", list(emails.values()))]
-            )
-            known = {text: user.id for user in users for text in (user.email_normalized, user.login)}
-            authors.update({unit: known[email] for unit, email in emails.items() if email in known})
+                    emails[unit] = email
+        users = self._users_by_email(set(emails.values()))
+        authors.update({unit: (users.get(email), email) for unit, email in emails.items()})
         return authors
+
+    def _users_by_email(self, emails):
+        """Return `{e-mail: user id}`, whatever the case in which logins are written."""
+        if not emails:
+            return {}
+        # `=ilike` reads _ and % as wildcards: what it finds too much is left aside below.
+        logins = Domain.OR(Domain("login", "=ilike", email) for email in sorted(emails))
+        users = self.env["res.users"].sudo().search(Domain("email_normalized", "in", list(emails)) | logins)
+        by_login = {user.login.lower(): user.id for user in users}
+        by_email = {user.email_normalized: user.id for user in users if user.email_normalized}
+        return {email: (by_email | by_login)[email] for email in emails & (by_email | by_login).keys()}
 
     def _replace(self, why):
         """Close proposals that nobody needs to decide any more."""

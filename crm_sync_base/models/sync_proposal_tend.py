@@ -90,7 +90,7 @@ class SyncProposalTend(models.Model):
         )
 
     def _ask(self, user, proposals):
-        mine = [one for one in proposals if one.author_id != user]
+        mine = [one for one in proposals if not one._is_by(user)]
         if not mine:
             return
         note = _("%s changes wait for a decision.", len(mine)) if len(mine) > 1 else False

@@ -16,6 +16,7 @@ class SyncReadinessRule(models.Model):
     """
 
     _name = "sync.readiness.rule"
+    _inherit = ["sync.flow.part.mixin"]
     _description = "Readiness Rule"
     _order = "flow_id, sequence, id"
 

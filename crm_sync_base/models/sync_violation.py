@@ -1,3 +1,5 @@
+import json
+
 from odoo import api, fields, models
 
 from ..lib import clock
@@ -7,11 +9,12 @@ from .sync_retention import BATCH
 class SyncViolation(models.Model):
     """A system tried to change a field that it does not own, or was overruled after it had.
 
-    One row for each field of a record, however often it happens.
+    One row for each field of a record, however often it happens, with both values of the
+    last time: Odoo's and the other system's.
     """
 
     _name = "sync.violation"
-    _inherit = ["sync.story.mixin"]
+    _inherit = ["sync.story.mixin", "sync.diff.mixin"]
     _description = "Ownership Violation"
     _order = "last_at desc, id desc"
     _rec_name = "record_name"
@@ -26,6 +29,11 @@ class SyncViolation(models.Model):
     label = fields.Char(string="Field", readonly=True)
     offender = fields.Selection(
         [("remote", "The other system"), ("odoo", "Odoo")], string="Changed By", readonly=True, required=True
+    )
+    edited_by = fields.Char(
+        string="Person", readonly=True, exportable=False,
+        help="Who made the change. In Odoo it is known of fields whose changes Odoo tracks; of "
+        "others it is told who changed the record last.",
     )
     outcome = fields.Selection(
         [("kept", "The owner's value was kept"), ("restored", "The owner's value was restored"),
@@ -45,7 +53,8 @@ class SyncViolation(models.Model):
         """Note violations of a batch (one query).
 
         :param rows: dictionaries with flow, res_id, record_name, field_name, label,
-            offender, outcome and correlation_id.
+            offender, outcome, values (`{field: [Odoo's, the other system's]}`), edited_by and
+            correlation_id.
         """
         if not rows:
             return
@@ -53,15 +62,18 @@ class SyncViolation(models.Model):
         self.env.cr.execute_values(
             """
             INSERT INTO sync_violation AS v (flow_id, connection_id, company_id, model, res_id, record_name,
-                   field_name, label, offender, outcome, count, first_at, last_at, correlation_id)
+                   field_name, label, offender, outcome, values, edited_by, count, first_at, last_at,
+                   correlation_id)
             VALUES %s
             ON CONFLICT (flow_id, res_id, field_name, offender, outcome)
-            DO UPDATE SET count = v.count + 1, last_at = EXCLUDED.last_at, correlation_id = EXCLUDED.correlation_id
+            DO UPDATE SET count = v.count + 1, last_at = EXCLUDED.last_at, correlation_id = EXCLUDED.correlation_id,
+                          values = EXCLUDED.values, edited_by = EXCLUDED.edited_by
             """,
             [
                 (row["flow"].id, row["flow"].connection_id.id, row["flow"].company_id.id, row["flow"].model,
                  row["res_id"], row["record_name"], row["field_name"], row["label"], row["offender"],
-                 row["outcome"], 1, now, now, row["correlation_id"])
+                 row["outcome"], json.dumps(row["values"], default=str), row["edited_by"] or None, 1, now, now,
+                 row["correlation_id"])
                 # By one order, so that two batches wait for each other in one direction only.
                 for row in sorted(rows, key=lambda row: (row["flow"].id, row["res_id"], row["field_name"]))
             ],

@@ -64,6 +64,7 @@ from . import test_mapping_editor
 from . import test_phase
 from . import test_lib_package
 from . import test_proposal
+from . import test_proposal_author
 from . import test_transforms
 from . import test_lib_matching
 from . import test_match
@@ -77,3 +78,7 @@ from . import test_matrix
 from . import test_package
 from . import test_ownership_paths
 from . import test_readiness
+from . import test_violation
+from . import test_mapping_sound
+from . import test_flow_version
+from . import test_package_undo

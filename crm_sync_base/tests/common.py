@@ -117,6 +117,7 @@ def _build_connector():  # noqa: C901 (a class with many small methods)
                     table[external_id]["version"],
                     deleted=table[external_id]["deleted"],
                     merged_into=table[external_id].get("merged_into"),
+                    changed_by=table[external_id].get("changed_by", ""),
                 )
                 for external_id in external_ids
                 if external_id in table

@@ -90,6 +90,15 @@ class ConnectorConformance:
         for flow in flows.filtered(lambda flow: flow._needs_mapping()):
             self.assertTrue(flow.mapping_id.rule_ids, flow.name)
 
+    def test_shipped_mappings_can_work(self):
+        """What a connector ships would pass the review of a version that somebody made of it."""
+        flows = self.env["sync.flow.template"]._install(self.connection)
+        objects = sorted(set(flows.mapped("remote_object")))
+        self.env["sync.schema.watch"]._read_connection(self.connection, objects, manual=True)
+        for flow in flows.filtered("mapping_id"):
+            with self.subTest(flow.name):
+                self.assertEqual(flow.mapping_id._errors(), [])
+
     def test_only_the_providers_hosts_are_allowed(self):
         for url in ("https://attacker.example/x", "http://169.254.169.254/latest", "ftp://127.0.0.1/"):
             with self.assertRaises(ValidationError), self.env.cr.savepoint():

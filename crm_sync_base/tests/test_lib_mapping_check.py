@@ -81,8 +81,10 @@ class TestCheck(unittest.TestCase):
     def test_types_that_do_not_fit(self):
         self.assertIn((WARNING, "type"), self.codes(NAME, rule("Sold", "price", "number")))
         self.assertIn((WARNING, "type"), self.codes(NAME, rule("Sold", "sold_at")), "a raw moment is a text")
-        self.assertIn((WARNING, "type"), self.codes(NAME, rule("Owner", "partner_id")), "an id is no record")
-        self.assertIn((WARNING, "type"), self.codes(NAME, rule("Name", "price")))
+        self.assertIn((ERROR, "type"), self.codes(NAME, rule("Owner", "partner_id")), "an id is no record")
+        self.assertIn((ERROR, "type"), self.codes(NAME, rule("Active", "sold_at")), "no yes is a day")
+        self.assertIn((ERROR, "type"), self.codes(NAME, rule("Owner", "price", "reference", argument="Account")))
+        self.assertIn((WARNING, "type"), self.codes(NAME, rule("Name", "price")), "a text may be a number")
         out = rule("Price", "name", "direct", direction="outbound")
         self.assertIn((WARNING, "type"), self.codes(out, direction="outbound"))
 

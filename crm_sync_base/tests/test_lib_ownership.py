@@ -109,3 +109,9 @@ class TestOwnership(BaseCase):
             self.assertEqual(ownership.moment_of(text), noon)
         for text in ("00000007", "", "v3"):
             self.assertIsNone(ownership.moment_of(text))
+
+    def test_what_providers_send_back_is_spelled_their_way(self):
+        for one, other in ((Decimal("12.50"), "12.5"), (True, "true"), (False, "false"), (None, ""), (3, "3.0")):
+            self.assertTrue(ownership.same_when_sent(one, other), (one, other))
+        for one, other in ((True, "false"), ("a", "b"), (0, None), ("1", "2")):
+            self.assertFalse(ownership.same_when_sent(one, other), (one, other))

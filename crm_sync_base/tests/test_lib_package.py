@@ -86,10 +86,16 @@ class TestDifferences(BaseCase):
         values = {"priority": 20, "rules": [{"label": "Name", "path": "Name"}]}
         self.assertEqual(self.rows(values, json.loads(json.dumps(values))), [])
 
+    def test_the_order_of_fields_does_not_depend_on_where_they_were_stored(self):
+        """A database keeps objects in an order of its own; the same plan must have the same digest."""
+        after, before = {"b": 1, "aa": 2, "steps": [{"label": "x", "bb": 1, "a": 2}]}, {"aa": 1, "b": 2}
+        turned = {"steps": [{"a": 2, "label": "x", "bb": 1}], "aa": 2, "b": 1}
+        self.assertEqual(self.rows(after, before), self.rows(turned, dict(reversed(before.items()))))
+
     def test_a_new_record_is_told_without_its_empty_parts(self):
         self.assertEqual(
             self.rows({"priority": 20, "note": False, "active": True}, None),
-            [(CREATE, "priority", "", "20"), (CREATE, "active", "", "yes")],
+            [(CREATE, "active", "", "yes"), (CREATE, "priority", "", "20")],
         )
 
     def test_rows_are_compared_by_what_they_are_called(self):

@@ -38,6 +38,11 @@ from .transport import TIMEOUT, Answer, Transport
 
 #: Custom object types of this age are asked for again.
 SCHEMA_SECONDS = 3600.0
+#: So long the account's users are believed, and so soon a new one is looked for again.
+USERS_SECONDS = 900.0
+NEW_USER_SECONDS = 60.0
+#: Owners that the API gives at once, at most.
+OWNERS_PAGE = "500"
 
 #: Error of an associations read that only says that there are none.
 _NO_ASSOCIATIONS = "crm.associations.NO_ASSOCIATIONS_FOUND"
@@ -86,6 +91,7 @@ class HubSpotClient:
     ):
         self._transport, self._paths, self._clock = transport, Paths(version), clock
         self._custom_types: tuple[float, list[dict[str, Any]]] | None = None
+        self._user_emails: tuple[float, dict[str, str]] | None = None
 
     @classmethod
     def with_token(cls, base_url: str, token: str, version: str = API_VERSION, **options: Any) -> HubSpotClient:
@@ -113,7 +119,35 @@ class HubSpotClient:
 
         :param archived: yield former ones instead; their `userId` is None.
         """
-        yield from self._pages(self._paths.owners(), {"archived": _flag(archived)})
+        yield from self._pages(self._paths.owners(), {"archived": _flag(archived), "limit": OWNERS_PAGE})
+
+    def user_emails(self, user_ids: Iterable[str]) -> dict[str, str]:
+        """Return `{user id: e-mail}` of those users of the account whom it tells of.
+
+        All owners are read at once, former ones included, and kept for a quarter of an hour;
+        for a user who is new to us they are read again, but not within a minute. An app
+        without the scope `crm.objects.owners.read` is told of nobody.
+        """
+        wanted = set(user_ids)
+        if not wanted:
+            return {}
+        known = self._user_emails
+        age = self._clock() - known[0] if known else USERS_SECONDS
+        if known is None or age >= USERS_SECONDS or (age >= NEW_USER_SECONDS and wanted - known[1].keys()):
+            self._user_emails = known = (self._clock(), self._read_user_emails())
+        return {user_id: known[1][user_id] for user_id in wanted & known[1].keys()}
+
+    def _read_user_emails(self) -> dict[str, str]:
+        try:
+            owners = [*self.owners(archived=True), *self.owners()]
+        except PolicyBlocked:
+            # The app lacks the scope: that costs a name, not the records.
+            return {}
+        return {
+            str(owner["userIdIncludingInactive"]): owner["email"]
+            for owner in owners
+            if owner.get("userIdIncludingInactive") and owner.get("email")
+        }
 
     def tax_rates(self) -> list[dict[str, Any]]:
         """Return the tax-rate library: `{id, name, label, percentageRate: Decimal, active…}`."""

@@ -28,6 +28,9 @@ PROPERTIES: dict[str, tuple[str, ...]] = {
     ),
 }
 
+#: who changed a record last, as user id
+CHANGED_BY = "hs_updated_by_user_id"
+
 #: Keys that documents have besides their properties: (name, label, kind, object it leads to).
 ADDED: dict[str, tuple[tuple[str, str, str, str], ...]] = {
     "contacts": (

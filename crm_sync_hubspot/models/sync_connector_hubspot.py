@@ -166,12 +166,14 @@ class SyncConnectorHubspot(models.AbstractModel):
         if is_custom(object_name):
             self._add_titles(client, object_name, data)
         self._add_associations(connection, client, object_name, data)
+        people = client.user_emails(filter(None, map(self._changed_by, records)))
         result = [
             Document(
                 item.id,
                 data[item.id],
                 item.record.get("updatedAt", ""),
                 merged_from=self._merged_from(item.record),
+                changed_by=people.get(self._changed_by(item.record), ""),
             )
             for item in live
         ]
@@ -188,6 +190,11 @@ class SyncConnectorHubspot(models.AbstractModel):
         ids = (record.get("properties") or {}).get(MERGED_IDS) or ""
         return tuple(filter(None, ids.split(";")))
 
+    @staticmethod
+    def _changed_by(record):
+        """Return the id of the user who changed a record last, empty where it is not told."""
+        return (record.get("properties") or {}).get(documents.CHANGED_BY) or ""
+
     def _properties(self, connection, object_name):
         """Return what to read of an object: its own list and all that is mapped."""
         mapped = self.env["sync.flow"]._mapped_paths(connection, object_name)
@@ -198,7 +205,7 @@ class SyncConnectorHubspot(models.AbstractModel):
             custom = self._client(connection).custom_type(object_name)
             known = (custom["primaryDisplayProperty"],) if custom.get("primaryDisplayProperty") else ()
         told = self._told_paths(connection, object_name)
-        return sorted({*known, *told, *(path for path in mapped if "." not in path)})
+        return sorted({documents.CHANGED_BY, *known, *told, *(path for path in mapped if "." not in path)})
 
     def _plain_documents(self, client, records):
         return {record["id"]: {**record["properties"], "id": record["id"]} for record in records}

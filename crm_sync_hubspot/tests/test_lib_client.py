@@ -13,7 +13,14 @@ from odoo.tests import BaseCase
 from ..lib import tokens, transport
 from ..lib.answers import Exists
 from ..lib.batches import Item
-from ..lib.client import HubSpotClient, association_input, is_won, oauth_token
+from ..lib.client import (
+    NEW_USER_SECONDS,
+    USERS_SECONDS,
+    HubSpotClient,
+    association_input,
+    is_won,
+    oauth_token,
+)
 from ..lib.tokens import MemoryTokenStore, Tokens
 
 try:
@@ -89,6 +96,28 @@ class TestAccount(HubSpotCase):
         rates = {rate["label"]: rate["percentageRate"] for rate in self.client.tax_rates()}
         self.assertEqual(rates["Regional Levy 7.5%"], Decimal("7.5"))
         self.assertTrue(all(isinstance(rate, Decimal) for rate in rates.values()))
+
+    def test_users_are_read_at_once_and_kept_for_a_while(self):
+        now = [1000.0]
+        self.client._clock = lambda: now[0]
+        active, former = "1000002", "1000003"
+        self.forget_calls()
+        self.assertEqual(self.client.user_emails([]), {})
+        self.assertEqual(self.calls("owners"), 0, "nobody is asked for")
+        self.assertEqual(
+            self.client.user_emails([active, former]),
+            {active: "dana.dealer@example.com", former: "gone.colleague@example.com"},
+        )
+        self.assertEqual(self.client.user_emails(["7"]), {})
+        self.assertEqual(self.calls("owners"), 2, "a list of those who are there, one of those who left")
+        now[0] += NEW_USER_SECONDS
+        self.client.user_emails([active])
+        self.assertEqual(self.calls("owners"), 2)
+        self.client.user_emails(["7"])
+        self.assertEqual(self.calls("owners"), 4, "somebody new is looked for again")
+        now[0] += USERS_SECONDS
+        self.client.user_emails([active])
+        self.assertEqual(self.calls("owners"), 6)
 
     def test_won_stages_by_nature(self):
         self.assertEqual(self.client.won_stages(), {("default", "closedwon")})

@@ -177,7 +177,10 @@ def _address(prefix: str) -> tuple[str, ...]:
     return tuple(prefix + part for part in parts)
 
 
-_AUDIT = ("Id", "CreatedDate", "LastModifiedDate", "LastModifiedById", "SystemModstamp")
+#: who changed a record last, read in the same query
+CHANGED_BY = "LastModifiedBy.Email"
+
+_AUDIT = ("Id", "CreatedDate", "LastModifiedDate", "LastModifiedById", CHANGED_BY, "SystemModstamp")
 _PRODUCT = ("Product2Id", "Product2.ProductCode", "Product2.Name", "Product2.QuantityUnitOfMeasure")
 _LINE = (
     "Id", "PricebookEntryId", *_PRODUCT, "Quantity", "UnitPrice", "ListPrice", "Discount", "Subtotal",

@@ -8,7 +8,7 @@ from typing import Any
 
 from odoo.addons.crm_sync_base.lib.declarations import Notification, RemoteField
 
-from .const import OBJECTS, QUOTE_LINE_FIELDS
+from .const import CHANGED_BY, OBJECTS, QUOTE_LINE_FIELDS
 from .flows import ADDRESS
 from .outbound_message import MessageNotification
 from .wire import parse_moment
@@ -46,7 +46,7 @@ def fields(name: str) -> tuple[str, ...]:
     if name == "QuoteLineItem":
         return QUOTE_LINE_FIELDS
     known = OBJECTS.get(source_object(name))
-    return known.fields if known else ("Id", "Name", "SystemModstamp", "IsDeleted")
+    return known.fields if known else ("Id", "Name", CHANGED_BY, "SystemModstamp", "IsDeleted")
 
 
 def version(record: dict[str, Any], read_at: datetime | None = None) -> str:
@@ -65,6 +65,12 @@ def version(record: dict[str, Any], read_at: datetime | None = None) -> str:
     if read_at is not None and read_at - moment < SETTLED:
         moment -= timedelta(milliseconds=1)
     return moment.isoformat(timespec="milliseconds")
+
+
+def changed_by(record: dict[str, Any]) -> str:
+    """Return the e-mail of the user who changed a record last, empty where it is not told."""
+    user, name = CHANGED_BY.split(".")
+    return (record.get(user) or {}).get(name) or ""
 
 
 def complete_deal(

@@ -204,6 +204,7 @@ class SyncConnectorSalesforce(models.AbstractModel):
             version=documents.version(record, read_at),
             deleted=bool(record.get("IsDeleted")),
             merged_into=record.get("MasterRecordId") or None,
+            changed_by=documents.changed_by(record),
         )
 
     def _paths(self, connection, object_name):

@@ -1,5 +1,6 @@
 from . import test_conformance
 from . import test_deals
+from . import test_authors
 from . import test_merges
 from . import test_lib_client
 from . import test_lib_ids

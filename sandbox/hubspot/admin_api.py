@@ -26,7 +26,7 @@ from . import seed as seeds
 from .auth import SCOPES
 from .const import HUBSPOT_DEFINED
 from .errors import ApiError, bad_request
-from .source import SEED, UI
+from .source import SEED, UI, person
 from .story import Story
 
 
@@ -57,6 +57,16 @@ class AdminApi:
 
     def _type(self, match):
         return self.portal.schema.type(match["type"])
+
+    def _person(self, body):
+        """Return whom a change is made by: the owner with the e-mail ``by``, else the first one."""
+        email = body.get("by")
+        if not email:
+            return UI
+        found = self.portal.directory.owners(email=email)
+        if not found:
+            raise bad_request(f"no owner {email!r}")
+        return person(found[0]["userId"])
 
     # -- the portal -----------------------------------------------------------
 
@@ -164,7 +174,8 @@ class AdminApi:
     def create(self, match, body):
         """Create a record."""
         return self.records.view(self._type(match), self.records.create(
-            self._type(match), body.get("properties"), UI, body.get("associations") or ()), "*")
+            self._type(match), body.get("properties"), self._person(body),
+            body.get("associations") or ()), "*")
 
     def get(self, match, _body):
         """Return every set property of a record, archived or not."""
@@ -175,8 +186,9 @@ class AdminApi:
         return self.records.view(object_type, doc, "*")
 
     def update(self, match, body):
-        """Change a record."""
-        doc = self.records.update(self._type(match), match["id"], body.get("properties"), UI)
+        """Change a record: ``{properties, by?: an owner's e-mail}``."""
+        doc = self.records.update(
+            self._type(match), match["id"], body.get("properties"), self._person(body))
         return self.records.view(self._type(match), doc, "*")
 
     def archive(self, match, _body):

@@ -70,7 +70,7 @@ class Auth:
 
     def _put_token(self, token, use, app_id, expires):
         return self._store.put(TOKEN, token, {
-            "token": token, "use": use, "app_id": app_id, "expires": expires, "user_id": 71_000_001})
+            "token": token, "use": use, "app_id": app_id, "expires": expires, "user_id": 1_000_001})
 
     def revoke(self, app_id, use=None):
         """End an app's tokens (all, or of one use: access, refresh, private)."""
@@ -234,7 +234,7 @@ class Auth:
         answer = {
             "access_token": token, "expires_in": seconds, "token_type": "bearer",
             "token_use": "access_token", "hub_id": self._portal.settings["portal_id"],
-            "scopes": app["scopes"], "user_id": 71_000_001}
+            "scopes": app["scopes"], "user_id": 1_000_001}
         if refresh:
             answer["refresh_token"] = refresh
         return answer

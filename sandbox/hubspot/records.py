@@ -198,6 +198,8 @@ class Records:
     def _apply(self, object_type, doc, changes, source):
         """Store changed properties with what follows from them, and announce them."""
         before = doc["properties"]
+        if source.user_id:
+            changes = {**changes, "hs_updated_by_user_id": source.user_id}
         after = self._derived(object_type, {**before, **changes}, before)
         new = self._put(object_type, {
             **doc, "properties": after, "updated": max(self._portal.now_ms(), doc["updated"])}, doc)
@@ -361,7 +363,8 @@ class Records:
                        "hs_template_type": "CUSTOMIZABLE_QUOTE_TEMPLATE"},
             "invoices": {"hs_invoice_status": "draft"},
         }.get(object_type.name, {})
-        return {**defaults, "hs_object_source": source.change_source,
+        people = {"hs_created_by_user_id": source.user_id, "hs_updated_by_user_id": source.user_id}
+        return {**defaults, **(people if source.user_id else {}), "hs_object_source": source.change_source,
                 "hs_object_source_id": source.source_id, **kept}
 
     def _derived(self, object_type, kept, before):

@@ -10,6 +10,11 @@ from .errors import ApiError, bad_request, not_found
 _DATED = "{version:\\d{4}-\\d{2}}"
 
 
+def _owner_scopes(_portal, _match):
+    """Owners have a scope of their own."""
+    return ("crm.objects.owners.read",)
+
+
 class SchemaApi:
     """Handlers ``call -> (status, body)``."""
 
@@ -41,8 +46,9 @@ class SchemaApi:
             ("GET", "/{type}/{id}/stages/{stage}", self.stage, read),
             ("PATCH", "/{type}/{id}/stages/{stage}", self.update_stage, write),
         ]
-        owners = [("GET", "", self.owners, None), ("GET", "/", self.owners, None),
-                  ("GET", "/{id}", self.owner, None)]
+        people = _owner_scopes
+        owners = [("GET", "", self.owners, people), ("GET", "/", self.owners, people),
+                  ("GET", "/{id}", self.owner, people)]
         schemas = [
             ("GET", "", self.custom_types, None), ("POST", "", self.create_type, None),
             ("GET", "/{type}", self.custom_type, None)]

@@ -16,8 +16,19 @@ class Source:
     #: The version's rule that the admin's validation rules hold for API writes.
     enforce: bool = False
 
+    @property
+    def user_id(self):
+        """Return the id of the person, None for apps and imports."""
+        kind, _colon, number = self.source_id.partition(":")
+        return number if kind == "userId" else None
 
-#: A person working in HubSpot's own screens.
-UI = Source("CRM_UI", "userId:71000001")
+
+def person(user_id):
+    """Return the source of what a person does in HubSpot's own screens."""
+    return Source("CRM_UI", f"userId:{user_id}")
+
+
+#: The first owner, working in HubSpot's own screens.
+UI = person(1_000_001)
 #: Records made before anybody listens.
 SEED = Source("IMPORT", "seed", notify=False)

@@ -102,6 +102,15 @@ class Admin:
             raise SchemaError(f"no object {match['object']!r}")
         return sobject
 
+    def _user(self, username):
+        """Return the id of a user, of the sales user when none is named."""
+        if username is None:
+            return sales_user(self.org)
+        found = self.org.by_external("User", "Username", username)
+        if not found:
+            raise SchemaError(f"no user {username!r}")
+        return found[0]["Id"]
+
     def _shown(self, sobject, record):
         return {field.name: show(field, record) for field in sobject.fields.values()}
 
@@ -123,9 +132,10 @@ class Admin:
 
     @action
     def update(self, match, body):
-        """Change a record."""
+        """Change a record: its values, and ``_by``, the name of the user who does it."""
         sobject = self._sobject(match)
-        self.org.records.update(sobject, match["id"], body, sales_user(self.org))
+        body = dict(body)
+        self.org.records.update(sobject, match["id"], body, self._user(body.pop("_by", None)))
         return self._shown(sobject, self.org.get(sobject.name, ids.normalise(match["id"])))
 
     @action
