@@ -73,7 +73,8 @@ def _middleware(ctx):
         if vendor not in VENDORS:
             return await _answer(ctx, request, handler)
         started = time.monotonic()
-        rules = ctx.faults.match_call(vendor, request.method, request.path)
+        content = await _content(request) if ctx.faults.looks_inside(vendor) else ""
+        rules = ctx.faults.match_call(vendor, request.method, request.path, content)
         status = 0
         try:
             response = await _with_faults(ctx, vendor, rules, request, handler)
@@ -89,6 +90,11 @@ def _middleware(ctx):
                 auth_ok=request.get("auth_ok"), fault=[rule.kind for rule in rules] or None,
                 note=request.get("note"))
     return middleware
+
+
+async def _content(request):
+    """Return path, query and body of a call; the handler can read the body again."""
+    return " ".join((request.path, *request.query.values(), (await request.read()).decode(errors="replace")))
 
 
 async def _answer(ctx, request, handler):

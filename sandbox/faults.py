@@ -24,6 +24,8 @@ class Rule:
     kind: str
     method: str | None = None
     path_regex: str | None = None
+    #: What path, query or body of a call must contain: one poisoned record, say.
+    contains: str | None = None
     #: Let this many matching calls pass unharmed first.
     skip: int = 0
     times: int | None = None
@@ -68,7 +70,8 @@ class Faults:
         if kind == "status" and not isinstance(spec.get("status"), int):
             raise FaultError("a status fault needs an integer 'status'")
         known = {
-            name: spec.pop(name) for name in ("method", "path_regex", "skip", "times", "probability")
+            name: spec.pop(name) for name in (
+                "method", "path_regex", "contains", "skip", "times", "probability")
             if name in spec
         }
         try:
@@ -91,12 +94,20 @@ class Faults:
             if not (rule_id in (None, rule.id) and vendor in (None, rule.vendor))
         ]
 
-    def match_call(self, vendor, method, path):
-        """Return the rules that hit this call, and count them as used."""
+    def looks_inside(self, vendor):
+        """Whether a rule asks what is in a vendor's calls."""
+        return any(rule.contains for rule in self._candidates(vendor, CALL_KINDS))
+
+    def match_call(self, vendor, method, path, content=""):
+        """Return the rules that hit this call, and count them as used.
+
+        :param content: path, query and body, when a rule ``looks_inside``.
+        """
         return [
             rule for rule in self._candidates(vendor, CALL_KINDS)
             if (rule.method is None or rule.method.upper() == method)
             and (rule.path_regex is None or re.search(rule.path_regex, path))
+            and (rule.contains or "") in content
             and self._use(rule)
         ]
 

@@ -221,3 +221,6 @@ ERROR_CLASSES: dict[str, type[SyncError]] = {
         Bug,
     )
 }
+
+#: codes of failures that come again until a person does something
+FOR_A_PERSON = frozenset(code for code, cls in ERROR_CLASSES.items() if cls.recovery is Recovery.PERSON) | {Bug.code}

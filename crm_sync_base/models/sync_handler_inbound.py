@@ -1,9 +1,12 @@
+from functools import partial
+
 import psycopg2
 from odoo import _, models
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
+from ..lib.apart import Reading, read_apart
 from ..lib.declarations import Document
-from ..lib.errors import SyncError, Transient
+from ..lib.errors import Bug, Recovery, SyncError, Transient
 from ..lib.fingerprint import fingerprint
 from ..lib.outcome import Outcome
 from ..lib.unit import Unit
@@ -42,27 +45,47 @@ class SyncHandlerInbound(models.AbstractModel):
         """Read the current documents, prerequisites not included."""
         flow.connection_id._assert_live()
         carried = self._carried_documents(units)
-        documents = self._read_documents(
+        reading = self._read_documents(
             flow,
             [unit.external_id for unit in units if unit not in carried],
             {unit.job for unit in units},
         )
         for unit in units:
-            unit.document = carried.get(unit) or documents.get(unit.external_id)
+            unit.document = carried.get(unit) or reading.found.get(unit.external_id)
+            if unit not in carried and unit.external_id in reading.failed:
+                unit.error = unit.job._as_sync_error(reading.failed[unit.external_id])
 
     def _read_documents(self, flow, external_ids, jobs):
-        """Return `{external id: document}` of what the provider has."""
-        connector = flow._connector()
-        declared = flow._remote()
+        """Read what the provider has; a record that cannot be read fails alone.
+
+        :param jobs: for which it is read.
+        :return: `lib.apart.Reading`, of `Document`.
+        """
+        size = flow._remote().read_batch
         ids = list(dict.fromkeys(external_ids))
-        found = {}
-        for start in range(0, len(ids), declared.read_batch):
-            chunk = ids[start : start + declared.read_batch]
+        reading = Reading({}, {})
+        for start in range(0, len(ids), size):
+            chunk = ids[start : start + size]
             with self._guard(flow, "read", jobs, subject=fingerprint([flow.remote_object, chunk])):
-                documents = connector._read(flow.connection_id, flow.remote_object, chunk)
-            for document in documents:
-                found[document.external_id] = document
-        return found
+                part = read_apart(chunk, partial(self._read_call, flow), partial(self._is_of_one, jobs))
+            reading.found.update(part.found)
+            reading.failed.update(part.failed)
+        return reading
+
+    def _read_call(self, flow, chunk):
+        documents = flow._connector()._read(flow.connection_id, flow.remote_object, chunk)
+        return {document.external_id: document for document in documents}
+
+    def _is_of_one(self, jobs, error):
+        """Whether a read may have failed because of one of its records.
+
+        What passes by itself is tried once more together before it is looked into.
+        """
+        if not isinstance(error, SyncError):
+            return not isinstance(error, psycopg2.Error)
+        if isinstance(error, Transient):
+            return any(job.attempts > 1 for job in jobs)
+        return isinstance(error, Bug) or error.recovery is Recovery.PERSON
 
     def _apply_isolated(self, flow, units):
         """Plan and apply units together; a bad one is found by halving."""

@@ -2,7 +2,7 @@ from odoo import _, models
 
 from ..lib import planner
 from ..lib.declarations import Document
-from ..lib.errors import NotReady, RemoteGone
+from ..lib.errors import NotReady, RemoteGone, Transient
 from ..lib.fingerprint import fingerprint
 from ..lib.ownership import NOTHING_KNOWN
 from ..lib.planner import Problem
@@ -31,9 +31,9 @@ class SyncHandlerInboundPlan(models.AbstractModel):
 
     def _plan(self, env, flow, units, registry, depth):
         """Plan units of one flow and, before them, what they need."""
-        units = [unit for unit in units if unit.error is None]
         for unit in units:
             registry[unit.key] = unit
+        units = [unit for unit in units if unit.error is None]
         mapping = flow._planning_mapping()
         rules = mapping._compiled() if mapping else ()
         label = flow._remote().label
@@ -191,17 +191,19 @@ class SyncHandlerInboundPlan(models.AbstractModel):
         problems = [Problem(text, unit.error.code) for text in unit.error.problems] if unit.error else []
         remedies = list(unit.error.remedies) if unit.error else []
         culprits = [unit.key] if problems else []
-        blocked = False
+        blocked, passing = False, None
         for need in unit.needs:
             self._settle_needs(need, (*path, unit))
             if need.error:
                 blocked = True
+                passing = need.error if isinstance(need.error, Transient) else passing
                 problems += self._problems_of_need(need)
                 remedies += need.error.remedies
                 culprits.append(need.error.culprit or need.key)
         if blocked:
             unit.needs = []
-            unit.error = planner.to_error(
+            # What passes by itself is no person's work, whatever else is wrong.
+            unit.error = passing or planner.to_error(
                 problems,
                 self._subject(unit),
                 remedies,

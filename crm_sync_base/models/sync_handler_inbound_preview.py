@@ -32,12 +32,17 @@ class SyncHandlerInboundPreview(models.AbstractModel):
         """Read the documents once, with the paths of both versions, and plan them twice."""
         chosen = self.with_context(sync_mapping_id=mapping.id)
         flow.connection_id._assert_live()
-        documents = chosen._read_documents(flow.with_env(chosen.env), keys, ())
+        reading = chosen._read_documents(flow.with_env(chosen.env), keys, ())
+        documents, job = reading.found, self.env["sync.job"]
         keys = [key for key in dict.fromkeys(keys) if key in documents]
         then = chosen._planned_effects(flow.with_env(chosen.env), keys, documents)
         now = self._planned_effects(flow, keys, documents) if flow.mapping_id else {}
         none = (Effect(), "", None)
-        return [
+        unread = [
+            (key, key, None, none[0], Effect(problem=job._as_sync_error(error).message))
+            for key, error in reading.failed.items()
+        ]
+        return unread + [
             (key, then[key][1], then[key][2] or now.get(key, none)[2], now.get(key, none)[0], then[key][0])
             for key in keys
         ]

@@ -86,7 +86,7 @@ class SyncHandlerInboundResolve(models.AbstractModel):
 
     def _answer_unit(self, unit, label):
         """Return the record of a planned prerequisite, or why there is none."""
-        if unit.document is None or unit.document.deleted:
+        if unit.error is None and (unit.document is None or unit.document.deleted):
             return Found(problem=_("the %s no longer exists at the provider", label), code="not_ready")
         return Found(unit)
 

@@ -1,11 +1,14 @@
 from odoo import _, models
 
+from ..lib.apart import Reading
 from ..lib.fingerprint import fingerprint
 from ..lib.outcome import Outcome
 
 #: keys of the context under which a batch carries what was read for it
 REMOTE_FACTS = "sync_remote_facts"
 ASKED_ABOUT = "sync_asked_about"
+
+NOTHING_READ = Reading({}, {})
 
 
 class SyncHandlerOutboundRules(models.AbstractModel):
@@ -33,11 +36,11 @@ class SyncHandlerOutboundRules(models.AbstractModel):
         return writes
 
     def _remote_facts(self, flow, jobs):
-        """Return `{external id: Document}` of the records that are known (a call for each batch)."""
+        """Return the `lib.apart.Reading` of the records that are known (a call for each batch)."""
         records = self.env[flow.model].browse([job.res_id for job in jobs if not job.intent])
         bindings = self.env["sync.binding"]._for_records(flow.connection_id, flow.remote_object, records)
         ids = [binding.external_id for binding in bindings.values()]
-        return self.env["sync.handler.inbound"]._read_documents(flow, ids, jobs) if ids else {}
+        return self.env["sync.handler.inbound"]._read_documents(flow, ids, jobs)
 
     def _asked_about(self, flow, jobs):
         """Return `{record id: fields on which a person has yet to decide}` (one query)."""
@@ -103,6 +106,9 @@ class SyncHandlerOutboundRules(models.AbstractModel):
 
     def _intent(self, flow, job, record, binding):
         """Besides: let the other side's news come in before shared values go out."""
+        failed = binding and self.env.context.get(REMOTE_FACTS, NOTHING_READ).failed.get(binding.external_id)
+        if failed:
+            raise failed  # nobody knows what would be written over
         if binding and self._has_news(flow, binding):
             brought = self.env["sync.job"]._enqueue_documents(
                 flow.connection_id, flow.remote_object, [binding.external_id]
@@ -117,7 +123,7 @@ class SyncHandlerOutboundRules(models.AbstractModel):
 
     def _has_news(self, flow, binding):
         """Whether the remote record is newer than what was brought in, and shares a field."""
-        document = self.env.context.get(REMOTE_FACTS, {}).get(binding.external_id)
+        document = self.env.context.get(REMOTE_FACTS, NOTHING_READ).found.get(binding.external_id)
         if document is None or not document.version or not binding.version:
             return False
         shared = flow._planning_mapping()._outbound_rules().filtered(lambda rule: rule._is_shared())
@@ -132,7 +138,7 @@ class SyncHandlerOutboundRules(models.AbstractModel):
         steady = {path: value for path, value in values.items() if rules[path]._is_steady()}
         if not binding:
             return values, fingerprint(steady)
-        document = self.env.context.get(REMOTE_FACTS, {}).get(binding.external_id)
+        document = self.env.context.get(REMOTE_FACTS, NOTHING_READ).found.get(binding.external_id)
         asked = self.env.context.get(ASKED_ABOUT, {}).get(record.id, ())
         allowed = {
             path: value

@@ -2,7 +2,7 @@ import time
 
 from odoo import _, fields, models
 
-from ..lib.errors import PolicyBlocked
+from ..lib.errors import FOR_A_PERSON, PolicyBlocked
 from ..lib.fingerprint import fingerprint
 from ..lib.outcome import Outcome
 from ..lib.priorities import BULK
@@ -74,7 +74,7 @@ class SyncHandlerPoll(models.AbstractModel):
         return run
 
     def _drop_known(self, flow, refs):
-        """Return the refs whose version is not what we applied last (one query)."""
+        """Return the refs whose version is neither applied nor waits on the desk (a query each)."""
         if not refs:
             return []
         self.env.cr.execute(
@@ -90,13 +90,41 @@ class SyncHandlerPoll(models.AbstractModel):
         received = self.env["sync.event"]._received(
             flow.connection_id, [ref.source_id for ref in refs if ref.source_id]
         )
-        return [
+        fresh = [
             ref
             for ref in refs
             if ref.source_id not in received
             # Versions sort in time order: an older one than is known has been superseded.
             and (not ref.version or (known.get(ref.external_id) or "") < ref.version)
         ]
+        waiting = self._waiting_for_a_person(flow, [ref for ref in fresh if ref.version and not ref.source_id])
+        return [ref for ref in fresh if ref.external_id not in waiting]
+
+    def _waiting_for_a_person(self, flow, refs):
+        """Return the external ids of what failed at this very version, for good (one query).
+
+        Polls overlap, and what could not be applied has no binding that knows the version:
+        it would fail again at each look, until it is changed or a person retries it.
+        """
+        if not refs:
+            return set()
+        self.env["sync.job"].flush_model()
+        self.env.cr.execute(
+            """
+            SELECT e.external_id FROM sync_event e
+             WHERE e.connection_id = %s AND e.source_id = ANY(%s)
+               AND EXISTS (SELECT 1 FROM sync_job j
+                            WHERE j.state = 'failed' AND j.error_code = ANY(%s) AND j.done_at >= e.received_at
+                              AND j.idempotency_key = 'in:' || %s || ':' || e.external_id)
+            """,
+            [flow.connection_id.id, [self._source_id(flow, ref) for ref in refs], list(FOR_A_PERSON), flow.id],
+        )
+        return {row[0] for row in self.env.cr.fetchall()}
+
+    @staticmethod
+    def _source_id(flow, ref):
+        """Return under which id the event ledger knows what a poll found."""
+        return ref.source_id or f"poll:{flow.remote_object}:{ref.external_id}:{ref.version}"
 
     def _enqueue(self, flow, refs, run):
         """Enqueue record jobs for a few records, page jobs for many."""
@@ -149,8 +177,7 @@ class SyncHandlerPoll(models.AbstractModel):
             flow.connection_id,
             [
                 {
-                    "source_id": ref.source_id
-                    or f"poll:{flow.remote_object}:{ref.external_id}:{ref.version}",
+                    "source_id": self._source_id(flow, ref),
                     "origin": "poll",
                     "event_type": ref.event_type or self.env._("Change found by polling"),
                     "remote_object": flow.remote_object,

@@ -12,6 +12,8 @@ from . import test_exception_desk
 from . import test_exception_race
 from . import test_exception_access
 from . import test_engine_inbound
+from . import test_engine_read
+from . import test_poll_overlap
 from . import test_engine_outbound
 from . import test_engine_queue
 from . import test_webhook
@@ -21,6 +23,7 @@ from . import test_access
 from . import test_credential_wizard
 from . import test_overview
 from . import test_lib_alarm
+from . import test_lib_apart
 from . import test_watchdog
 from . import test_hold
 from . import test_lib_meter

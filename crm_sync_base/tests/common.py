@@ -49,6 +49,7 @@ class TestCrm:
         self.keys = {}  # idempotency key → result id
         self.faults = {}  # call name → list of exceptions to raise, one a call
         self.fields = {}  # object → its `RemoteField`s, where a test says them
+        self.poisoned = {}  # id → what reading it raises, whatever else is asked for
         self.lose_answers = 0  # so many writes take effect, but the answer is lost
 
     def put(self, object_name, external_id, **data):
@@ -109,6 +110,9 @@ def _build_connector():  # noqa: C901 (a class with many small methods)
 
         def _read(self, connection, object_name, external_ids):
             REMOTE.call("read")
+            for external_id in external_ids:
+                if external_id in REMOTE.poisoned:
+                    raise REMOTE.poisoned[external_id]
             table = REMOTE.records.get(object_name, {})
             return [
                 Document(

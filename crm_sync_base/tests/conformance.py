@@ -141,6 +141,20 @@ class ConnectorConformance:
         # Not all providers tell two changes of one second apart.
         self.assertGreaterEqual(after, before)
 
+    def test_a_record_that_cannot_be_read_fails_alone(self):
+        flow = self.env["sync.flow.template"]._install(self.connection).filtered(
+            lambda flow: flow.remote_object == self.readable
+        )[:1]
+        if not flow:
+            self.skipTest("no shipped flow reads this object")
+        *good, bad = self.remote_create(9)
+        self.fault("status", status=400, times=1000, contains=bad)
+        before = self.calls_since(0)["last_seq"]
+        reading = self.env["sync.handler.inbound"]._read_documents(flow, [*good[:4], bad, *good[4:]], ())
+        self.assertEqual((set(reading.found), set(reading.failed)), (set(good), {bad}))
+        refused = [call for call in self.calls_since(before)["calls"] if call["status"] == 400]
+        self.assertLessEqual(len(refused), 5, "halves, not one by one")
+
     # === Polling ===#
 
     def poll_all(self, cursor=""):

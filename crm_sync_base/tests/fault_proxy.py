@@ -3,7 +3,7 @@
 So whatever stands in for a provider needs to know nothing of faults. The vocabulary is
 that of the repository's sandbox: faults `status {status, retry_after?, body?}`,
 `drop_before`, `drop_after` (the effect happened), `truncate` and `latency {ms}`, each with
-`times`, `method` and `path_regex`.
+`times`, `method`, `path_regex` and `contains` (in path, query or body).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 #: header in which the engine names the stories of a call, see `lib/correlation.py`; nothing
 #: of Odoo is imported here, so that end-to-end tests can use it from a process of their own
@@ -35,14 +35,16 @@ class Fault:
     times: int = 1
     method: str = ""
     path_regex: str = ""
+    contains: str = ""
     parameters: dict[str, Any] = field(default_factory=dict)
 
-    def hits(self, method: str, path: str) -> bool:
+    def hits(self, method: str, path: str, body: str) -> bool:
         """Tell whether a call meets it."""
         return (
             self.times > 0
             and self.method in ("", method)
             and (not self.path_regex or bool(re.search(self.path_regex, path)))
+            and self.contains in f"{unquote(path)} {body}"
         )
 
 
@@ -81,10 +83,13 @@ class FaultProxy:
 
     # === What tests say ===#
 
-    def fault(self, kind: str, times: int = 1, method: str = "", path_regex: str = "", **parameters: Any) -> None:
-        """Let the next `times` calls (of a method, to a path) fail."""
+    def fault(
+        self, kind: str, times: int = 1, method: str = "", path_regex: str = "", contains: str = "",
+        **parameters: Any,
+    ) -> None:
+        """Let the next `times` calls (of a method, to a path, with a text in them) fail."""
         with self._lock:
-            self._faults.append(Fault(kind, times, method, path_regex, parameters))
+            self._faults.append(Fault(kind, times, method, path_regex, contains, parameters))
 
     def clear_faults(self) -> None:
         """Let all calls pass again."""
@@ -98,10 +103,10 @@ class FaultProxy:
 
     # === What the handler asks ===#
 
-    def meet(self, method: str, path: str) -> Fault | None:
+    def meet(self, method: str, path: str, body: str) -> Fault | None:
         """Return the fault that a call meets, and use it up once."""
         with self._lock:
-            fault = next((one for one in self._faults if one.hits(method, path)), None)
+            fault = next((one for one in self._faults if one.hits(method, path, body)), None)
             if fault:
                 fault.times -= 1
             return fault
@@ -140,7 +145,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _pass(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        fault = self.server.proxy.meet(self.command, self.path)
+        fault = self.server.proxy.meet(self.command, self.path, body.decode(errors="replace"))
         kind = fault.kind if fault else ""
         if kind == "latency":
             time.sleep(fault.parameters.get("ms", 1000) / 1000)

@@ -19,6 +19,7 @@ VENDOR = "salesforce"
 __all__ = ["admin_routes", "credentials", "routes", "seed", "setup"]
 
 _FAULT_CODES = {
+    400: ("MALFORMED_ID", "Id is not well-formed"),
     401: ("INVALID_SESSION_ID", "Session expired or invalid"),
     403: ("REQUEST_LIMIT_EXCEEDED", "ConcurrentRequests (Concurrent API Requests) Limit exceeded."),
     429: ("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."),

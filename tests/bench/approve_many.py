@@ -89,7 +89,7 @@ def _arrive(env: Any, flow: Any, partners: Any, number: int) -> float:
     path = flow.mapping_id.rule_ids.filtered(lambda rule: rule.field_name == "website").remote_path
     job = env["sync.job"].search([("flow_id", "=", flow.id)], limit=1)
     handler = flow._handler("record")
-    documents = handler._read_documents(flow, [one.external_id for one in bindings.values()], {job})
+    documents = handler._read_documents(flow, [one.external_id for one in bindings.values()], {job}).found
     units = []
     for partner, website in zip(partners, _websites(partners, number), strict=True):
         unit = Unit(flow, job, bindings[partner.id].external_id)
