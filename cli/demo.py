@@ -167,6 +167,7 @@ class Deal:
 
     def _invoice(self, order_id: int) -> dict[str, Any]:
         def posted() -> dict[str, Any] | None:
+            """Return the posted invoice, once there is one."""
             ids = self._read("sale.order", order_id, "invoice_ids")["invoice_ids"]
             found = self.rpc("account.move", "search_read", [("id", "in", ids), ("state", "=", "posted")],
                              ["name", "amount_total", "currency_id"])
@@ -198,6 +199,7 @@ class Deal:
         domain = [("payment_id", "in", payments)]
 
         def line() -> dict[str, Any] | None:
+            """Return the payment's line of a payout, once there is one."""
             found = self.rpc("stripe.payout.line", "search_read", domain, ["payout_id", "fee", "net"], limit=1)
             return found[0] if found else None
 
@@ -215,6 +217,7 @@ class Deal:
         order_field, invoice_field, status_field = self.crm.fields
 
         def told() -> dict[str, Any] | None:
+            """Return the record in the CRM, once it names order, invoice and payment."""
             properties = self._remote()
             known = (properties.get(order_field), properties.get(invoice_field), properties.get(status_field))
             return properties if known == (order["name"], invoice["name"], "paid") else None

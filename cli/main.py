@@ -48,6 +48,7 @@ def setup(dev: bool = False) -> odoo_source.Source:
 # ---------------------------------------------------------------------------
 
 def cmd_setup(options: argparse.Namespace) -> int:
+    """Build the environment."""
     setup(dev=options.dev)
     say("Everything is in place.")
     return 0
@@ -101,6 +102,7 @@ def _things_to_try(environment: Environment) -> list[tuple[str, str]]:
 
 
 def cmd_stop(options: argparse.Namespace) -> int:
+    """Stop whatever this command has started."""
     stopped = services.stop_all()
     if postgres.stop():
         stopped.append("postgres")
@@ -162,20 +164,24 @@ def cmd_shell(options: argparse.Namespace) -> int:
 # ---------------------------------------------------------------------------
 
 def cmd_doctor(options: argparse.Namespace) -> int:
+    """Look for what is missing or wrong on this machine."""
     return doctor.run()
 
 
 def cmd_lint(options: argparse.Namespace) -> int:
+    """Run the linters; with `--fix`, correct what they can."""
     setup(dev=True)
     return lint.run(fix=options.fix)
 
 
 def cmd_test(options: argparse.Namespace) -> int:
+    """Run the tests; arguments go to pytest."""
     setup(dev=True)
     return testing.run(options.arguments)
 
 
 def cmd_bench(options: argparse.Namespace) -> int:
+    """Measure against floor and peer; see docs/performance.md."""
     setup(dev=True)
     sizes = {"n": options.n, "rounds": options.rounds}
     extra = [f"--{name}={value}" for name, value in sizes.items() if value is not None]
@@ -183,6 +189,7 @@ def cmd_bench(options: argparse.Namespace) -> int:
 
 
 def cmd_chaos(options: argparse.Namespace) -> int:
+    """Break things on purpose and compare the books; see docs/chaos.md."""
     setup(dev=True)
     values = {"minutes": options.minutes, "seed": options.seed, "records": options.records,
               "workers": options.workers}

@@ -87,10 +87,12 @@ class Layout:
 
     @property
     def data(self) -> Path:
+        """Its data folder."""
         return self.home / "data"
 
     @property
     def log(self) -> Path:
+        """Its log file."""
         return self.home / "server.log"
 
 

@@ -66,6 +66,7 @@ class Service:
 
     @property
     def pid_file(self) -> Path:
+        """The file that holds its process id."""
         return self.folder / f"{self.name}.pid"
 
     @property

@@ -33,6 +33,7 @@
         "wizards/sync_job_discard_wizard_views.xml",
         "wizards/sync_run_wizard_views.xml",
         "wizards/sync_run_undo_wizard_views.xml",
+        "wizards/sync_api_trial_views.xml",
         "wizards/sync_saga_handle_wizard_views.xml",
         "views/sync_schema_views.xml",
         "wizards/sync_change_export_wizard_views.xml",

@@ -5,6 +5,7 @@ import contextlib
 import importlib
 import logging
 import time
+from email.utils import formatdate
 
 from aiohttp import web
 
@@ -79,6 +80,8 @@ def _middleware(ctx):
         try:
             response = await _with_faults(ctx, vendor, rules, request, handler)
             status = response.status
+            if not response.prepared:
+                response.headers["Date"] = formatdate(ctx.clock.time(), usegmt=True)
             return response
         finally:
             ctx.calls.add(

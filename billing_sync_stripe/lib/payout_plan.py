@@ -190,6 +190,7 @@ def _lines(inside: list[Movement]) -> list[PlanLine]:
     ids: dict[str, list[str]] = {}
 
     def add(bucket: str, amount: Decimal, movement: Movement) -> None:
+        """Add an amount to a bucket, and its movement once to what the bucket is made of."""
         totals[bucket] = totals.get(bucket, Decimal(0)) + amount
         if not ids.setdefault(bucket, []) or ids[bucket][-1] != movement.id:
             ids[bucket].append(movement.id)

@@ -111,7 +111,7 @@ class SyncConnectorStripe(models.AbstractModel):
             key,
             livemode=connection.environment == "production",
             base_url=connection.base_url,
-            version=connection.api_version,
+            version=connection._version_to_call(),
             meter=self._meter(connection),
         )
 

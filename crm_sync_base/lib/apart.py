@@ -45,7 +45,7 @@ def read_apart(
         try:
             found.update(read(group))
             answered = True
-        except Exception as error:  # noqa: BLE001 (judged, or raised)
+        except Exception as error:
             if first is not None and _refuses_calls(error):
                 unknown += [one for rest in (group, *waiting) for one in rest]
                 break

@@ -79,6 +79,7 @@ class Tally:
     :param rate: what it last said of its short window.
     :param daily: (used, allowed) calls of its day, as it last said.
     :param message: the last failure in words, without values.
+    :param clock: seconds by which the provider's clock is ahead of ours, None when nobody looked.
     """
 
     calls: int = 0
@@ -90,6 +91,7 @@ class Tally:
     rate: RateState | None = None
     daily: tuple[int, int] | None = None
     message: str = ""
+    clock: float | None = None
 
     @property
     def fine(self) -> bool:
@@ -116,6 +118,7 @@ class Meter:
         self._rate: RateState | None = None
         self._daily: tuple[int, int] | None = None
         self._message = ""
+        self._clock_off: float | None = None
 
     def start(self) -> None:
         """Begin to count."""
@@ -134,7 +137,8 @@ class Meter:
             self._note(None, None, reported=False)
         tally = Tally(
             self._calls, self._failed, self._streak, self._down, self._throttled,
-            max(self._resume - self._clock(), 0.0), self._rate, self._daily, self._message)
+            max(self._resume - self._clock(), 0.0), self._rate, self._daily, self._message,
+            self._clock_off)
         self.active = False
         self._reset()
         return tally
@@ -178,6 +182,10 @@ class Meter:
     def on_usage(self, used: int, allowed: int) -> None:
         """Take note of what headers said of the day."""
         self._daily = (used, allowed)
+
+    def on_clock(self, seconds: float) -> None:
+        """Take note of how far the provider's clock is ahead of ours; once a login will do."""
+        self._clock_off = seconds
 
     # === Counting ===#
 

@@ -100,3 +100,14 @@ def plain(value):
     if isinstance(value, tuple):
         return [plain(item) for item in value]
     return value
+
+
+def with_needs(units):
+    """Return units and everything that they need, each once, a unit before its needs."""
+    seen, stack = {}, list(units)[::-1]
+    while stack:
+        unit = stack.pop()
+        if unit.key not in seen:
+            seen[unit.key] = unit
+            stack += unit.needs
+    return list(seen.values())

@@ -1,3 +1,4 @@
+from . import ir_cron
 from . import base
 from . import sync_record_undo
 from . import sync_connector
@@ -54,6 +55,7 @@ from . import sync_schema_change
 from . import sync_schema_odoo
 from . import sync_schema_watch
 from . import sync_schema_impact
+from . import sync_schema_trial
 from . import sync_flow_schema
 from . import sync_mapping_schema
 from . import sync_mapping_rule_schema

@@ -2,7 +2,7 @@ from odoo import _, api, fields, models
 from odoo.exceptions import ValidationError
 
 from .sync_metric_access import ENABLED
-from .sync_settings import DEFAULTS, KEEP_CHANGES, PREFIX
+from .sync_settings import DEFAULTS, KEEP_CHANGES, KEEP_SAGAS, PREFIX
 
 YEAR = 365  # days that applied changes are kept at least
 
@@ -49,6 +49,11 @@ class ResConfigSettings(models.TransientModel):
         help="0: for ever. Else at least a year.",
     )
 
+    sync_keep_sagas_days = fields.Integer(
+        string="Keep Follow-up Steps (days)",
+        config_parameter=f"{PREFIX}{KEEP_SAGAS}",
+        help="0: for ever. What was forgotten cannot be undone step by step any more.",
+    )
     sync_keep_proposals_days = fields.Integer(
         string="Keep Approvals (days)",
         config_parameter=f"{PREFIX}keep_proposals_days",

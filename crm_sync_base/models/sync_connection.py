@@ -6,11 +6,15 @@ from odoo import _, api, fields, models, tools
 from odoo.exceptions import UserError, ValidationError
 
 from ..lib.errors import AuthFailed, Misconfigured, PolicyBlocked, SyncError
+from ..lib.fingerprint import fingerprint
 from ..lib.hosts import HostPolicy
 from ..lib.vault import VaultError, keys_of_file, vault_of
 
 KEY_VARIABLE = "CRM_SYNC_KEY"  # environment variable with the encryption keys
 KEY_FILE_VARIABLE = "CRM_SYNC_KEY_FILE"  # or with the path of a file that holds them
+
+CLOCK = "clock"  # the cause of the card that tells of a wrong clock
+CLOCK_SECONDS = 120  # what nobody need be told of
 
 #: what is read of a connection for every delivery
 WEBHOOK_FIELDS = (
@@ -389,8 +393,33 @@ class SyncConnection(models.Model):
                 ("connection_id", "in", self.ids),
                 ("error_code", "in", (AuthFailed.code, Misconfigured.code)),
                 ("state", "in", ("new", "acknowledged")),
+                ("fingerprint", "!=", fingerprint([Misconfigured.code, CLOCK])),
             ]
         )._resolve_by_itself(_("The connection works again."))
+
+    def _note_clock(self, seconds):
+        """Say on the desk that this server's clock is wrong, and take that back when it is right.
+
+        Nothing stops because of it: whoever calls the provider goes by the provider's time.
+
+        :param seconds: by which the provider's clock is ahead of ours.
+        """
+        desk = self.env["sync.exception"].sudo()
+        none = self.env["sync.flow"]
+        if abs(seconds) < CLOCK_SECONDS:
+            known = desk._open_card(none, self, Misconfigured.code, fingerprint([Misconfigured.code, CLOCK]))
+            known._resolve_by_itself(_("The clocks agree again."))
+            return
+        terms = {"minutes": max(round(abs(seconds) / 60), 1), "name": self.name}
+        if seconds > 0:
+            message = _("This server's clock is %(minutes)s minutes behind that of %(name)s.", **terms)
+        else:
+            message = _("This server's clock is %(minutes)s minutes ahead of that of %(name)s.", **terms)
+        hint = _(
+            "Have the clock of the server set by a time service (NTP). Until then calls are made by the "
+            "provider's time; webhooks may be refused as too old, and moments in Odoo are wrong."
+        )
+        desk._raise(none, self, Misconfigured(message, hint=hint, fingerprint=CLOCK))
 
     def action_pause(self):
         """Hold every job of the connection back; nothing is lost."""

@@ -24,6 +24,10 @@ class SyncConnectionApi(models.Model):
     )
     api_sunset_text = fields.Char(compute="_compute_api_sunset_text")
 
+    def _version_to_call(self):
+        """Return the version of the API to call: the pinned one, or the one that is being tried."""
+        return self.env.context.get("sync_api_version") or self.api_version
+
     @api.depends("provider", "api_version")
     def _compute_api_sunset_date(self):
         for connection in self:
@@ -47,14 +51,14 @@ class SyncConnectionApi(models.Model):
         if days < 0:
             return _(
                 "%(provider)s supports version %(version)s of its API no longer, since %(date)s. "
-                "Enter a newer version in a sandbox connection first, then here.",
+                "Press Try Another Version, then use a newer one.",
                 provider=self._provider_name(),
                 version=self.api_version,
                 date=fields.Date.to_string(end),
             )
         return _(
             "%(provider)s supports version %(version)s of its API until %(date)s, for %(days)s more "
-            "days. Try a newer version in a sandbox connection, then enter it here.",
+            "days. Press Try Another Version to see what a newer one would change.",
             provider=self._provider_name(),
             version=self.api_version,
             date=fields.Date.to_string(end),

@@ -123,7 +123,7 @@ class SyncConnector(models.AbstractModel):
         settings = (
             connection.sudo().secret_tokens,
             connection.base_url,
-            connection.api_version,
+            connection._version_to_call(),
             connection._host_policy(),
         )
         if key not in held or held[key][0] != settings:
@@ -168,7 +168,7 @@ class SyncConnector(models.AbstractModel):
         try:
             yield ticket
         except Exception as error:
-            endpoints._settle(ticket, meter.stop(error), subject)
+            self._conclude(connection, ticket, meter.stop(error), subject)
             softened = ticket.softened(error)
             if softened is not error:
                 raise softened from error
@@ -176,7 +176,12 @@ class SyncConnector(models.AbstractModel):
         except BaseException:
             meter.stop()  # the worker is being stopped: nothing is known
             raise
-        endpoints._settle(ticket, meter.stop(), subject)
+        self._conclude(connection, ticket, meter.stop(), subject)
+
+    def _conclude(self, connection, ticket, tally, subject):
+        self.env["sync.endpoint"].sudo()._settle(ticket, tally, subject)
+        if tally.clock is not None:
+            connection._note_clock(tally.clock)
 
     # === Remote calls ===#
 

@@ -1,6 +1,6 @@
 from odoo import _, fields, models
 
-from ..lib.unit import Unit, plain
+from ..lib.unit import Unit, plain, with_needs
 
 
 class SyncHandlerInboundApply(models.AbstractModel):
@@ -26,14 +26,7 @@ class SyncHandlerInboundApply(models.AbstractModel):
 
     def _reachable(self, units):
         """Return the open units and all they need, each once."""
-        seen = {}
-        stack = [unit for unit in units if unit.is_open]
-        while stack:
-            unit = stack.pop()
-            if unit.key not in seen:
-                seen[unit.key] = unit
-                stack += unit.needs
-        return list(seen.values())
+        return with_needs(unit for unit in units if unit.is_open)
 
     def _levels(self, units):
         """Return the units to write in order: prerequisites in earlier lists."""

@@ -5,6 +5,7 @@ from odoo import _, models
 from ..lib import plan
 from ..lib.outcome import Outcome
 from ..lib.scope import matches, parse_scope
+from ..lib.unit import with_needs
 from .sync_run_pass import PASSES
 
 TERMS = "sync_terms"  # their place in what a transaction remembers
@@ -121,7 +122,7 @@ class SyncHandlerInboundRun(models.AbstractModel):
 
     def _hold_one(self, unit, differing):
         """Set a unit aside if it, or anything that it needs, differs."""
-        for other in self._with_needs([unit]):
+        for other in with_needs([unit]):
             if other.key in differing:
                 text = differing[other.key]
                 if other is not unit:
@@ -171,22 +172,15 @@ class SyncHandlerInboundRun(models.AbstractModel):
             return
         env = self._as_service(flow)
         keys = {unit.key for unit in own}
-        brought = [unit for unit in self._with_needs(own) if unit.key not in keys and self._is_in_plan(unit)]
+        brought = [
+            unit for unit in with_needs(unit for unit in own if unit.error is None)
+            if unit.key not in keys and self._is_in_plan(unit)
+        ]
         self.env["sync.run.line"]._upsert(
             # What was looked for and is created all the same, something else needs.
             [self._line(env, unit, unit.key not in keys or (unit.sought and unit.operation == "create"))
              for unit in own + brought]
         )
-
-    def _with_needs(self, units):
-        """Return units and everything that they still need, each once."""
-        seen, stack = {}, [unit for unit in reversed(units) if unit.error is None]
-        while stack:
-            unit = stack.pop()
-            if unit.key not in seen:
-                seen[unit.key] = unit
-                stack += unit.needs
-        return list(seen.values())
 
     def _line_key(self, unit):
         return f"{unit.flow.remote_object}:{unit.external_id}"

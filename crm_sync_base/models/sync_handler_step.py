@@ -73,9 +73,22 @@ class SyncHandlerStep(models.AbstractModel):
     def _run_undo(self, flow, job):
         line = self.env["sync.saga.step"]._of_job(job)
         line.saga_id._lock()
+        if line.state == saga.PERSON:
+            line.state = saga.UNDOING  # retried from the desk
         if line.state != saga.UNDOING:
             return Outcome(summary=_("Nothing is to be undone any more"))
         verdict = line._undo(self._as_service(flow))
+        if verdict.state == saga.PERSON:
+            return self._refused(line, verdict)
         line._settle_undo(job, verdict)
         line.saga_id._continue_back(job)
         return Outcome(summary=verdict.summary, res_model=job.model, res_id=job.res_id)
+
+    def _refused(self, line, verdict):
+        """Return the outcome of a compensation that only a person can finish.
+
+        What it prepared is kept, so nothing is raised: the job fails, its saga is told as
+        of any failure, and the job waits on the desk until the rest is done.
+        """
+        error = PolicyBlocked(verdict.summary, hint=verdict.hint, fingerprint=f"undo by hand: {line.name}")
+        return Outcome(error=error, subject=line.saga_id.name or "")

@@ -21,8 +21,9 @@ class SyncOverview(models.AbstractModel):
         :return: `{"deals": {"count", "domain", "rows"}, "jobs": {"waiting", "running",
             "failed"}, "exceptions": {"open", "late", "mine", "classes"},
             "connections": [...], "events": [...], "holds": [{"id", "name", "scope",
-            "until"}], "stuck_minutes"}`; moments are ISO in UTC, the domain is that of
-            the jobs of deals under way. What a row holds is said at the method that makes it.
+            "until"}], "stuck_minutes", "switched_off": names of scheduled actions}`; moments
+            are ISO in UTC, the domain is that of the jobs of deals under way. What a row holds
+            is said at the method that makes it.
         :raises AccessError: when the reader has nothing to do with synchronisation.
         """
         return {
@@ -37,6 +38,7 @@ class SyncOverview(models.AbstractModel):
             "events": self._events(),
             "holds": self._holds(),
             "stuck_minutes": self._stuck_minutes(),
+            "switched_off": self.env["ir.cron"]._sync_switched_off().mapped("name"),
         }
 
     # === Deals ===#

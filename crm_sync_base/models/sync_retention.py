@@ -3,9 +3,11 @@ from datetime import datetime, timedelta
 from odoo import api, fields, models
 
 from ..lib import clock, spans
-from .sync_settings import KEEP_CHANGES
+from .sync_saga import OVER
+from .sync_settings import KEEP_CHANGES, KEEP_SAGAS
 
 BATCH = 5000  # rows deleted in one go
+SAGAS = 500  # with their messages
 PURGED_BEFORE = "purged_before"  # minutes before it are not in the ledgers in full any more
 
 
@@ -85,7 +87,7 @@ class SyncRetention(models.AbstractModel):
 
         :return: (how many, whether there are more).
         """
-        days = self._changes_days()
+        days = self.env["sync.settings"]._term(KEEP_CHANGES)
         Seal = self.env["sync.seal"]
         if not days or not Seal._announce_purge(clock.now() - timedelta(days=days)):
             return 0, False
@@ -107,11 +109,25 @@ class SyncRetention(models.AbstractModel):
         self.env.invalidate_all(flush=False)
         return gone, gone >= limit
 
-    @api.model
-    def _changes_days(self):
-        """Return for how many days applied changes are kept, 0 for ever."""
-        text = self.env["sync.settings"]._text(KEEP_CHANGES)
-        return int(text) if text.isdigit() else 0
+    @api.autovacuum
+    def _gc_sagas(self):
+        """Forget the follow-up steps of records that ended long ago, with their log.
+
+        What they did can no longer be undone step by step then.
+
+        :return: (how many, whether there are more).
+        """
+        days = self.env["sync.settings"]._term(KEEP_SAGAS)
+        if not days:
+            return 0, False
+        self.env.flush_all()
+        limit = min(self._batch_size(), SAGAS)
+        cutoff = clock.now() - timedelta(days=days)
+        self.env.cr.execute(self._SQL_SAGAS, {"cutoff": cutoff, "over": list(OVER), "limit": limit})
+        stories = self.env["sync.saga"].sudo().browse([row[0] for row in self.env.cr.fetchall()])
+        gone = len(stories)
+        stories.unlink()
+        return gone, gone == limit
 
     # A story in which something waits or failed stays as a whole.
     _STORY_OPEN = """
@@ -134,6 +150,13 @@ class SyncRetention(models.AbstractModel):
                AND (j.id IS NULL OR j.state IN ('done', 'cancelled'))
                AND NOT {_STORY_OPEN % "e"}
              ORDER BY e.received_at LIMIT %(limit)s)
+    """
+
+    _SQL_SAGAS = f"""
+        SELECT s.id FROM sync_saga s
+         WHERE s.done_at < %(cutoff)s AND s.state = ANY(%(over)s)
+           AND NOT {_STORY_OPEN % "s"}
+         ORDER BY s.done_at LIMIT %(limit)s
     """
 
     _SQL_METRICS = """

@@ -45,7 +45,7 @@ class SyncSaga(models.Model):
     done_at = fields.Datetime(string="Ended", readonly=True)
     step_ids = fields.One2many("sync.saga.step", "saga_id", string="Steps", readonly=True)
     open_step_id = fields.Many2one(
-        "sync.saga.step", string="Waits For", readonly=True, ondelete="set null",
+        "sync.saga.step", string="Waits For", readonly=True, ondelete="set null", index="btree_not_null",
         help="The step that needs a person.",
     )
     error_code = fields.Selection(related="open_step_id.error_code", string="Kind of Error", store=True)
@@ -58,6 +58,7 @@ class SyncSaga(models.Model):
         "(flow_id, model, res_id)", "There is one saga for each record and flow."
     )
     _record = models.Index("(model, res_id)")
+    _ended = models.Index("(done_at) WHERE done_at IS NOT NULL")
 
     # === Computes ===#
 

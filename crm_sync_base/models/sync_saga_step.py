@@ -306,9 +306,6 @@ class SyncSagaStep(models.Model):
 
     def _settle_undo(self, job, verdict):
         """Store what became of the compensation, in the transaction that did it."""
-        if verdict.state == saga.PERSON:
-            self._refuse_undo(verdict.summary, verdict.hint, job)
-            return
         self._clear_activity(_("It was undone."))
         self.write(
             {
@@ -333,7 +330,7 @@ class SyncSagaStep(models.Model):
                 "undone_at": False,
             }
         )
-        self._ask(why, hint, job.error_code or "policy_blocked", undo=True)
+        self._ask(why, hint, job.error_code, undo=True)
 
     # === A person ===#
 

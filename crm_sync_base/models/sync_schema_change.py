@@ -55,14 +55,23 @@ class SyncSchemaChange(models.Model):
 
     def _sentence(self):
         """Return what happened, where, in one sentence."""
+        where = self.object_id.label or self.object_id.name
+        return self._say(self.connection_id.name or _("Odoo"), where, self._difference())
+
+    @api.model
+    def _say(self, system, where, difference):
+        """Return a difference in one sentence.
+
+        :param system: name of the provider; `where`: label of the object.
+        """
         values = {
-            "system": self.connection_id.name or _("Odoo"),
-            "object": self.object_id.label or self.object_id.name,
-            "field": self.field_label or self.field_name,
-            "before": self.before,
-            "after": self.after,
+            "system": system,
+            "object": where,
+            "field": difference.label or difference.field,
+            "before": difference.before,
+            "after": difference.after,
         }
-        return self._sentences()[self.kind] % values
+        return self._sentences()[difference.kind] % values
 
     @api.model
     def _sentences(self):

@@ -13,7 +13,9 @@ DEFAULTS = {
     "sla_hours": 24,
 }
 
-KEEP_CHANGES = "keep_changes_days"  #: 0 or nothing: for ever
+#: days, 0 or nothing: for ever
+KEEP_CHANGES = "keep_changes_days"
+KEEP_SAGAS = "keep_sagas_days"
 
 
 class SyncSettings(models.AbstractModel):
@@ -36,6 +38,12 @@ class SyncSettings(models.AbstractModel):
     def _text(self, name):
         """Return a setting as text, empty when it is not set."""
         return self.env["ir.config_parameter"].sudo().get_param(f"{PREFIX}{name}") or ""
+
+    @api.model
+    def _term(self, name):
+        """Return for how many days something is kept, 0 for ever: what is not set, or makes no sense."""
+        text = self._text(name)
+        return int(text) if text.isdigit() else 0
 
     @api.model
     def _set(self, name, value):

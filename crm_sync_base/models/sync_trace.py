@@ -259,6 +259,7 @@ class SyncTrace(models.AbstractModel):
         }
 
     def _trouble_of_step(self, step):
+        exception = step.undo_job_id.exception_id
         return {
             "model": step._name,
             "id": step.id,
@@ -267,8 +268,12 @@ class SyncTrace(models.AbstractModel):
             "message": step._trouble() or "",
             "hint": step.undo_hint or "",
             "code": _("To undo by hand"),
-            "care": list(filter(None, [self._care_of_saga(step), self._care_of_task(step)])),
-            "links": self._links((_("Steps"), step.saga_id), (_("Job"), step.undo_job_id)),
+            "care": list(filter(None, [
+                self._care_of_exception(exception), self._care_of_saga(step), self._care_of_task(step),
+            ])),
+            "links": self._links(
+                (_("Exception"), exception), (_("Steps"), step.saga_id), (_("Job"), step.undo_job_id)
+            ),
         }
 
     def _links(self, *pairs):

@@ -64,7 +64,7 @@ class SyncWatchdog(models.AbstractModel):
     @api.model
     def _cron_watch(self):
         """Repair what keeps work from being picked up; report what cannot be repaired."""
-        self._switch_crons_on()
+        self.env["ir.cron"]._sync_switch_on()
         self._recover_orphans()
         self.env["sync.flow"]._ensure_polls()
         due = self.env["sync.job"]._next_eta()
@@ -75,11 +75,10 @@ class SyncWatchdog(models.AbstractModel):
         if due or self.env["sync.job"].search_count([("state", "=", "running")], limit=1):
             self._arm(max(due or now, now) + timedelta(seconds=LOOK_SECONDS))
 
-    @api.model
-    def _switch_crons_on(self):
-        """Odoo switches a scheduled action off that failed for days; ours go on."""
-        lanes = self.env["sync.lane"].search([("cron_id.active", "=", False)])
-        lanes.cron_id.active = True
+    @api.autovacuum
+    def _watch_the_watchdog(self):
+        """Once a day Odoo's own housekeeping sees to it that the watchdog is on."""
+        self.env["ir.cron"]._sync_switch_on()
 
     @api.model
     def _recover_orphans(self):

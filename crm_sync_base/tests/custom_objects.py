@@ -183,5 +183,18 @@ class CustomObjects:
         self.assertEqual(job.state, "done", job.error_message)
         self.assertEqual(len(self.machines()), 1)
 
+    def test_a_new_record_needs_a_unique_value(self):
+        flow = self._flow("machines_out", "x_machine", self.remote_object, [
+            {"path": self.paths["price"], "field": "x_price", "transform": "number", "direction": "outbound"},
+        ], direction="outbound", handler="outbound")
+        self.env["x_machine"].create({"x_name": "O-3", "x_price": 1})
+        self.run_lane()
+        job = self.env["sync.job"].search([("flow_id", "=", flow.id)])
+        self.assertEqual((job.state, job.error_code), ("failed", "not_ready"))
+        self.assertIn("twice", job.error_message)
+        self.assertIn(self.paths["serial"], job.error_hint)
+        self.assertFalse(self.machines())
+        self.assertTrue(self.connector._creates_by_key(self.remote_object), "the mapping editor says so before")
+
     #: regular expression of the paths that create records
     write_path = ""

@@ -114,10 +114,41 @@ class TestRetention(MetricCase):
         self.assertEqual(self.Retention._gc_metrics(), (1, False))
         self.assertEqual(sum(self.rows().mapped("done")), 1)
 
+    def saga(self, state="complete", done_at=None, res_id=1, **vals):
+        """Return a saga of a partner that ended (by default long ago)."""
+        story = self.env["sync.saga"].create(
+            {"flow_id": self.flow.id, "model": "res.partner", "res_id": res_id, "name": "Acme", "state": state,
+             "done_at": False if state in ("running", "person") else done_at or self.old, **vals}
+        )
+        story.step_ids.create({"saga_id": story.id, "kind": "record", "sequence": -1, "name": "Partner"})
+        story.message_post(body="Everything was done.")
+        return story
+
+    def test_follow_up_steps_are_kept_until_somebody_says_how_long(self):
+        stories = self.saga()
+        self.assertEqual(self.Retention._gc_sagas(), (0, False))
+        self.assertTrue(stories.exists())
+
+    def test_follow_up_steps_that_are_over_go_others_stay(self):
+        self.env["sync.settings"]._set("keep_sagas_days", "90")
+        gone = self.saga() + self.saga("undone", res_id=2) + self.saga("closed", res_id=3)
+        failed = self.ended(self.old, state="failed", error_code="bug")
+        stays = (
+            self.saga(done_at=self.young, res_id=4)
+            + self.saga("person", res_id=5)
+            + self.saga("running", res_id=6)
+            + self.saga(res_id=7, correlation_id=failed.correlation_id)
+        )
+        lines, messages = gone.step_ids, gone.message_ids
+        self.assertEqual(self.Retention._gc_sagas(), (3, False))
+        self.assertFalse(gone.exists() or lines.exists() or messages.exists())
+        self.assertEqual(stays.exists(), stays)
+        self.assertEqual(self.Retention._gc_sagas(), (0, False))
+
     def test_odoo_calls_it(self):
         from odoo.addons.base.models.ir_autovacuum import is_autovacuum
 
-        for name in ("_gc_jobs", "_gc_events", "_gc_metrics", "_gc_plans", "_gc_changes"):
+        for name in ("_gc_jobs", "_gc_events", "_gc_metrics", "_gc_plans", "_gc_changes", "_gc_sagas"):
             self.assertTrue(is_autovacuum(getattr(self.Retention, name)), name)
 
     def test_deleting_a_job_looks_nothing_up_row_by_row(self):
@@ -127,7 +158,8 @@ class TestRetention(MetricCase):
             SELECT c.conrelid::regclass || '.' || a.attname
               FROM pg_constraint c
               JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
-             WHERE c.contype = 'f' AND c.confrelid IN ('sync_job'::regclass, 'sync_event'::regclass)
+             WHERE c.contype = 'f' AND c.confrelid IN ('sync_job'::regclass, 'sync_event'::regclass,
+                                                    'sync_saga'::regclass, 'sync_saga_step'::regclass)
                AND NOT EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = c.conrelid AND i.indkey[0] = c.conkey[1]
                                   AND (i.indpred IS NULL OR pg_get_expr(i.indpred, i.indrelid) LIKE '%IS NOT NULL%'))
             """

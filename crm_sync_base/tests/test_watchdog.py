@@ -1,6 +1,7 @@
 from datetime import timedelta
 
 from odoo import fields
+from odoo.addons.base.models.ir_autovacuum import is_autovacuum
 from odoo.exceptions import ValidationError
 from odoo.tests import tagged
 
@@ -83,6 +84,45 @@ class TestWatchdog(SyncCase):
         self.lane.active = False
         self.watch()
         self.assertFalse(self.lane.cron_id.active)
+
+    def switch_off(self, *names):
+        """Switch scheduled actions off as Odoo does after days of failures."""
+        crons = self.env["ir.cron"].browse([self.env.ref(f"crm_sync_base.ir_cron_{name}").id for name in names])
+        self.env.flush_all()
+        self.env.cr.execute("UPDATE ir_cron SET active = FALSE WHERE id = ANY(%s)", [crons.ids])
+        self.env.invalidate_all()
+        return crons
+
+    def test_any_action_that_odoo_switched_off_is_switched_on(self):
+        crons = self.switch_off("seal", "roll_up", "proposal", "schema_watch", "exception_desk", "remind")
+        self.assertLessEqual(set(crons.mapped("name")), set(self.env["sync.overview"].get_overview()["switched_off"]))
+        self.watch()
+        self.assertTrue(all(crons.mapped("active")))
+        self.assertEqual(self.env["sync.overview"].get_overview()["switched_off"], [])
+
+    def test_the_watchdog_itself_is_switched_on_by_odoos_housekeeping(self):
+        cron = self.switch_off("watchdog")
+        method = self.env["sync.watchdog"]._watch_the_watchdog
+        self.assertTrue(is_autovacuum(method))
+        method()
+        self.assertTrue(cron.active)
+
+    def test_what_a_person_switched_off_stays_off_and_is_told(self):
+        cron = self.env.ref("crm_sync_base.ir_cron_verify")
+        cron.active = False
+        self.watch()
+        self.assertFalse(cron.active)
+        self.assertEqual(self.env["sync.overview"].get_overview()["switched_off"], [cron.name])
+        cron.active = True
+        self.assertFalse(self.switch_off("verify").sync_off_by_hand)
+        self.watch()
+        self.assertTrue(cron.active)
+
+    def test_a_neutralised_copy_stays_quiet(self):
+        self.env["ir.config_parameter"].set_param("database.is_neutralized", "True")
+        cron = self.switch_off("seal")
+        self.watch()
+        self.assertFalse(cron.active)
 
     def test_jobs_of_a_lane_that_is_gone_return(self):
         self.notify("Account", "a1")

@@ -1,3 +1,4 @@
+from . import sync_selection_mixin
 from . import base_partner_merge
 from . import sync_credential_wizard
 from . import sync_credential_wizard_line
@@ -17,5 +18,7 @@ from . import sync_proposal_choose_wizard
 from . import sync_proposal_choose_wizard_line
 from . import sync_change_export_wizard
 from . import sync_run_undo_wizard
+from . import sync_api_trial
+from . import sync_api_trial_line
 from . import sync_package_export_wizard
 from . import sync_package_import_wizard

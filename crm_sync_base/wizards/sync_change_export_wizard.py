@@ -1,5 +1,4 @@
 import base64
-import json
 import logging
 
 from odoo import _, api, fields, models
@@ -19,6 +18,7 @@ class SyncChangeExportWizard(models.TransientModel):
     """Exports applied changes, a line for each field, as the reader sees them on screen."""
 
     _name = "sync.change.export.wizard"
+    _inherit = "sync.selection.mixin"
     _description = "Export of the Audit Trail"
 
     scope = fields.Selection(
@@ -30,9 +30,6 @@ class SyncChangeExportWizard(models.TransientModel):
         default="period",
         required=True,
     )
-    has_filter = fields.Boolean()
-    selected = fields.Json(readonly=True)
-    filter_domain = fields.Char(readonly=True)
     date_from = fields.Datetime(
         string="Changed From", default=lambda self: fields.Datetime.subtract(fields.Datetime.now(), months=1)
     )
@@ -53,10 +50,8 @@ class SyncChangeExportWizard(models.TransientModel):
 
     def _asked(self):
         """Return the domain of the applied changes that were pointed at."""
-        if self.scope == "selection":
-            return Domain("id", "in", self.selected or []) & APPLIED
-        if self.scope == "filter":
-            return Domain(json.loads(self.filter_domain or "[]")) & APPLIED
+        if self.scope != "period":
+            return self._pointed_at() & APPLIED
         domain = APPLIED
         if self.date_from:
             domain &= Domain("create_date", ">=", self.date_from)
@@ -71,26 +66,7 @@ class SyncChangeExportWizard(models.TransientModel):
     @api.model
     def _action_for_selection(self):
         """Return the action that asks about the list's selection, or its whole filter."""
-        ids = self.env.context.get("active_ids") or []
-        domain = self.env.context.get("active_domain")
-        # The web client hands over so many ids at most, however many are selected.
-        limit = int(self.env["ir.config_parameter"].sudo().get_param("web.active_ids_limit", 20_000))
-        wizard = self.create(
-            {
-                "scope": "filter" if domain is not None and len(ids) >= limit else "selection",
-                "selected": ids,
-                "has_filter": domain is not None,
-                "filter_domain": json.dumps(domain or [], default=str),
-            }
-        )
-        return {
-            "type": "ir.actions.act_window",
-            "name": _("Export"),
-            "res_model": self._name,
-            "res_id": wizard.id,
-            "view_mode": "form",
-            "target": "new",
-        }
+        return self._of_list()._action(_("Export"))
 
     def action_export(self):
         """Make the file and download it.

@@ -1,8 +1,6 @@
-import json
 
 from odoo import _, api, fields, models
 from odoo.exceptions import UserError, ValidationError
-from odoo.fields import Domain
 
 from ..models.sync_job_replay import OPEN_WORK
 
@@ -11,6 +9,7 @@ class SyncJobDiscardWizard(models.TransientModel):
     """Takes jobs off the queue for good; asks why."""
 
     _name = "sync.job.discard.wizard"
+    _inherit = "sync.selection.mixin"
     _description = "Discard Jobs"
 
     scope = fields.Selection(
@@ -18,16 +17,11 @@ class SyncJobDiscardWizard(models.TransientModel):
         default="selection",
         required=True,
     )
-    has_filter = fields.Boolean()
-    selected = fields.Json(readonly=True)
-    filter_domain = fields.Char(readonly=True)
     reason = fields.Char()
     job_count = fields.Integer(compute="_compute_job_count")
 
     def _asked(self):
-        if self.scope == "filter":
-            return Domain(json.loads(self.filter_domain or "[]")) & OPEN_WORK
-        return Domain("id", "in", self.selected or []) & OPEN_WORK
+        return self._pointed_at() & OPEN_WORK
 
     @api.depends("scope", "selected", "filter_domain")
     def _compute_job_count(self):
@@ -37,22 +31,7 @@ class SyncJobDiscardWizard(models.TransientModel):
     @api.model
     def _action_for(self, jobs):
         """Return the action that asks about jobs of a list, or about its whole filter."""
-        domain = self.env.context.get("active_domain")
-        wizard = self.create(
-            {
-                "selected": self.env.context.get("active_ids") or jobs.ids,
-                "has_filter": domain is not None,
-                "filter_domain": json.dumps(domain or [], default=str),
-            }
-        )
-        return {
-            "type": "ir.actions.act_window",
-            "name": _("Discard Jobs"),
-            "res_model": self._name,
-            "res_id": wizard.id,
-            "view_mode": "form",
-            "target": "new",
-        }
+        return self._of_list(jobs.ids)._action(_("Discard Jobs"))
 
     def action_discard(self):
         """Discard the jobs; they stay in the ledger with the reason.

@@ -1,4 +1,3 @@
-import json
 
 from odoo import _, api, fields, models
 from odoo.exceptions import UserError
@@ -13,6 +12,7 @@ class SyncReplayWizard(models.TransientModel):
     """Says what would be replayed, and from what, before it starts."""
 
     _name = "sync.replay.wizard"
+    _inherit = "sync.selection.mixin"
     _description = "Replay"
 
     scope = fields.Selection(
@@ -24,9 +24,6 @@ class SyncReplayWizard(models.TransientModel):
         default="period",
         required=True,
     )
-    has_filter = fields.Boolean()
-    selected = fields.Json(readonly=True)
-    filter_domain = fields.Char(readonly=True)
     connection_id = fields.Many2one("sync.connection", ondelete="cascade")
     flow_ids = fields.Many2many(
         "sync.flow", string="Flows", help="Empty: all flows of the connection.",
@@ -58,10 +55,8 @@ class SyncReplayWizard(models.TransientModel):
 
     def _asked(self):
         """Return the domain of what was pointed at, whether it can be replayed or not."""
-        if self.scope == "selection":
-            return Domain("id", "in", self.selected or [])
-        if self.scope == "filter":
-            return Domain(json.loads(self.filter_domain or "[]"))
+        if self.scope != "period":
+            return self._pointed_at()
         states = [state for state in ("done", "failed") if self[f"with_{state}"]]
         if not (self.date_from and self.date_to and states):
             return NOTHING
@@ -110,29 +105,7 @@ class SyncReplayWizard(models.TransientModel):
         :raises AccessError: for who may not work on jobs.
         """
         self.env["sync.job"].check_access("write")
-        ids = self.env.context.get("active_ids") or []
-        domain = self.env.context.get("active_domain")
-        # The web client hands over so many ids at most, however many are selected.
-        limit = int(self.env["ir.config_parameter"].sudo().get_param("web.active_ids_limit", 20_000))
-        wizard = self.create(
-            {
-                "scope": "filter" if domain is not None and len(ids) >= limit else "selection",
-                "selected": ids,
-                "has_filter": domain is not None,
-                "filter_domain": json.dumps(domain or [], default=str),
-            }
-        )
-        return wizard._action()
-
-    def _action(self):
-        return {
-            "type": "ir.actions.act_window",
-            "name": _("Replay"),
-            "res_model": self._name,
-            "res_id": self.id,
-            "view_mode": "form",
-            "target": "new",
-        }
+        return self._of_list()._action(_("Replay"))
 
     # === Start ===#
 

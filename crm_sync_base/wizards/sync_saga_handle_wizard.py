@@ -10,7 +10,7 @@ class SyncSagaHandleWizard(models.TransientModel):
     _name = "sync.saga.handle.wizard"
     _description = "Mark a Step as Handled"
 
-    step_id = fields.Many2one("sync.saga.step", required=True, readonly=True)
+    step_id = fields.Many2one("sync.saga.step", required=True, readonly=True, index=True)
     trouble = fields.Text(compute="_compute_trouble")
     backward = fields.Boolean(related="step_id.saga_id.backward")
     note = fields.Char(string="What Was Done", required=True)

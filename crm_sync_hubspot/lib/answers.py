@@ -23,11 +23,11 @@ from odoo.addons.crm_sync_base.lib.errors import (
     SyncError,
     Transient,
 )
+from odoo.addons.crm_sync_base.lib.rest import code_of, retry_after
 
 from .const import RATE_LIMIT_WAITS
 
 _EXISTING_ID = re.compile(r"Existing ID:\s*(\d+)")
-_CODE = re.compile(r"[A-Za-z0-9_.]{1,80}")
 
 #: Seconds to wait on 423, which the documentation asks to be two at least.
 _LOCKED_WAIT = 2.0
@@ -68,10 +68,10 @@ def error_of(status: int, headers: Mapping[str, str], body: Mapping[str, Any]) -
     if status == 477:
         return Transient(
             "HubSpot is moving the account to another data centre.",
-            retry_after=_seconds(headers) or 60.0,
+            retry_after=retry_after(headers) or 60.0,
         )
     if status == 408 or status >= 500:
-        return Transient(f"HubSpot answered {status}.", retry_after=_seconds(headers))
+        return Transient(f"HubSpot answered {status}.", retry_after=retry_after(headers))
     if status == 404:
         return RemoteGone("HubSpot does not have the record.", problems=_problems(body))
     if status == 409:
@@ -98,7 +98,7 @@ def entry_error(entry: Mapping[str, Any]) -> SyncError:
 def invalid(body: Mapping[str, Any]) -> DataInvalid:
     """Return the error of values that HubSpot does not take; all of them are named."""
     problems = _problems(body)
-    what = ", ".join(problems) or _code(body.get("subCategory")) or _code(body.get("category"))
+    what = ", ".join(problems) or code_of(body.get("subCategory")) or code_of(body.get("category"))
     return DataInvalid(
         f"HubSpot does not accept the data: {what or 'no reason given'}.{_reference(body)}",
         hint="Correct the value, the mapping, or the rules for required properties in HubSpot.",
@@ -119,8 +119,8 @@ def _exists(body: Mapping[str, Any]) -> Exists:
 
 
 def _rate_limited(headers: Mapping[str, str], body: Mapping[str, Any]) -> RateLimited:
-    policy = _code(body.get("policyName")).upper()
-    wait = _seconds(headers)
+    policy = code_of(body.get("policyName")).upper()
+    wait = retry_after(headers)
     if wait is None:
         wait = RATE_LIMIT_WAITS.get(policy, RATE_LIMIT_WAITS["TEN_SECONDLY_ROLLING"])
     return RateLimited(
@@ -131,7 +131,7 @@ def _rate_limited(headers: Mapping[str, str], body: Mapping[str, Any]) -> RateLi
 
 
 def _refused(status: int, body: Mapping[str, Any]) -> SyncError:
-    category = _code(body.get("category"))
+    category = code_of(body.get("category"))
     if category == "EXPIRED_AUTHENTICATION":
         return Expired("HubSpot's access token has expired.")
     if status == 401:
@@ -152,7 +152,7 @@ def _scopes(body: Mapping[str, Any]) -> list[str]:
     for detail in body.get("errors") or ():
         context = detail.get("context") if isinstance(detail, dict) else None
         for names in (context or {}).values():
-            scopes += [_code(name) for name in names if _code(name)]
+            scopes += [code_of(name) for name in names if code_of(name)]
     return scopes
 
 
@@ -164,26 +164,12 @@ def _problems(body: Mapping[str, Any]) -> list[str]:
             continue
         context = detail.get("context") or {}
         names = context.get("propertyName") or context.get("properties") or []
-        code = _code(detail.get("code")) or _code(detail.get("subCategory")) or "not accepted"
-        found += [f"{_code(name)}: {code}" for name in names] or [code]
+        code = code_of(detail.get("code")) or code_of(detail.get("subCategory")) or "not accepted"
+        found += [f"{code_of(name)}: {code}" for name in names] or [code]
     if not found:
         context = body.get("context") if isinstance(body.get("context"), dict) else {}
-        found = [f"{_code(name)}: missing" for name in context.get("properties") or ()]
+        found = [f"{code_of(name)}: missing" for name in context.get("properties") or ()]
     return found
-
-
-def _seconds(headers: Mapping[str, str]) -> float | None:
-    """Return the `Retry-After` header in seconds, None when there is none or it is a date."""
-    try:
-        return max(float(headers.get("Retry-After") or ""), 0.0)
-    except ValueError:
-        return None
-
-
-def _code(value: Any) -> str:
-    """Return a code or property name; anything that is not one (it may quote data) is empty."""
-    text = str(value or "")
-    return text if _CODE.fullmatch(text) else ""
 
 
 def _reference(body: Mapping[str, Any]) -> str:

@@ -55,6 +55,9 @@ OBJECT_NAMES: dict[str, str] = {type_id: name for name, type_id in OBJECT_TYPE_I
 #: Properties without which a record is refused (custom object types say theirs themselves).
 REQUIRED: dict[str, tuple[str, ...]] = {"deals": ("dealname", "dealstage"), "line_items": ("name",)}
 
+#: Properties that identify a record without being marked as unique ("CRM API, contacts").
+IDENTIFYING: dict[str, tuple[str, ...]] = {"contacts": ("email",)}
+
 #: Property type → kind of value; those that are missing are texts.
 KINDS: dict[str, str] = {
     "bool": "boolean", "date": "date", "datetime": "datetime", "enumeration": "choice",

@@ -7,13 +7,14 @@ what a sales order needs of its other records; the added keys are listed at
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from decimal import Decimal
 from typing import Any
 
 from odoo.addons.crm_sync_base.lib.declarations import RemoteField
 from odoo.addons.crm_sync_base.lib.errors import DataInvalid
 
-from .const import KINDS
+from .const import IDENTIFYING, KINDS
 
 #: properties that are read of each object, besides the mapped ones
 PROPERTIES: dict[str, tuple[str, ...]] = {
@@ -155,12 +156,25 @@ def number(text: str | None, what: str) -> Decimal:
         raise DataInvalid(f"HubSpot's {what} is {text!r}, which is not a number.") from None
 
 
-def remote_field(entry: dict[str, Any], required: tuple[str, ...] | list[str] = ()) -> RemoteField:
+def unique_properties(object_name: str, entries: Iterable[dict[str, Any]]) -> list[str]:
+    """Return the properties by which a record can be created and found again, the best first."""
+    unique = [entry["name"] for entry in entries if entry.get("hasUniqueValue") and _is_writable(entry)]
+    return [*unique, *(name for name in IDENTIFYING.get(object_name, ()) if name not in unique)]
+
+
+def _is_writable(entry: dict[str, Any]) -> bool:
+    read_only = (entry.get("modificationMetadata") or {}).get("readOnlyValue", False)
+    return not read_only and not entry.get("calculated", False) and entry["name"] != "hs_object_id"
+
+
+def remote_field(
+    entry: dict[str, Any], required: Collection[str] = (), unique: Collection[str] = ()
+) -> RemoteField:
     """Return a property as the engine describes fields.
 
     :param required: names of the properties that a new record must have.
+    :param unique: names of those by which a record is found.
     """
-    modifiable = not (entry.get("modificationMetadata") or {}).get("readOnlyValue", False)
     kind = KINDS.get(entry["type"], "text")
     if kind == "choice" and entry.get("fieldType") == "checkbox":
         kind = "choices"
@@ -169,10 +183,10 @@ def remote_field(entry: dict[str, Any], required: tuple[str, ...] | list[str] = 
         label=entry.get("label") or entry["name"],
         type=f"{entry['type']}/{entry['fieldType']}" if entry.get("fieldType") else entry["type"],
         required=entry["name"] in required,
-        writable=modifiable and not entry.get("calculated", False),
+        writable=_is_writable(entry),
         custom=not entry.get("hubspotDefined", False),
         kind=kind,
-        unique=bool(entry.get("hasUniqueValue")),
+        unique=entry["name"] in unique,
         choices=tuple(
             (option["value"], option.get("label") or option["value"])
             for option in entry.get("options") or () if not option.get("hidden")

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import email.utils
 import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol
 
 import requests
 from odoo.addons.crm_sync_base.lib import correlation
+from odoo.addons.crm_sync_base.lib.clock import server_time
 from odoo.addons.crm_sync_base.lib.declarations import RateState
 from odoo.addons.crm_sync_base.lib.errors import PolicyBlocked, RateLimited, SyncError, Transient
 from odoo.addons.crm_sync_base.lib.meter import Meter
@@ -127,7 +127,7 @@ class Transport:
                                 hint="Check the base URL of the connection.")
         if response.status_code >= 400:
             raise error_of(response.status_code, response.headers, decoded(response.content))
-        return Answer(response.status_code, _body(response), _server_time(response.headers))
+        return Answer(response.status_code, _body(response), server_time(response.headers))
 
     def _send(
         self, token: str, method: str, path: str, body: Any, params: dict[str, Any] | None
@@ -190,14 +190,6 @@ def _body(response: requests.Response) -> Any:
         return json.loads(response.content, parse_float=Decimal)
     except (ValueError, RecursionError):
         raise Transient("HubSpot's answer is cut off or not JSON.") from None
-
-
-def _server_time(headers: Any) -> datetime | None:
-    try:
-        moment = email.utils.parsedate_to_datetime(headers.get("Date") or "")
-    except (TypeError, ValueError):
-        return None
-    return moment.astimezone(timezone.utc).replace(tzinfo=None)
 
 
 def _plain(value: Any) -> str:

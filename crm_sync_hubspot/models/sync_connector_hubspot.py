@@ -11,13 +11,13 @@ from odoo.addons.crm_sync_base.lib.declarations import (
     RemoteObject,
     WriteResult,
 )
-from odoo.addons.crm_sync_base.lib.errors import AuthFailed
+from odoo.addons.crm_sync_base.lib.errors import AuthFailed, NotReady
 from odoo.addons.crm_sync_base.lib.hosts import is_loopback
 from odoo.addons.q2c_sale.lib.facts import CRM, DealFacts
 from odoo.exceptions import UserError
 
 from ..lib import documents, flows, signature, webhook
-from ..lib.batches import Item
+from ..lib.batches import Item, ItemResult
 from ..lib.client import HubSpotClient
 from ..lib.const import (
     API_VERSION,
@@ -121,7 +121,7 @@ class SyncConnectorHubspot(models.AbstractModel):
         metered = {"meter": meter, "on_rate": meter.on_rate}
         if given.get("token"):
             return HubSpotClient.with_token(
-                connection.base_url, given["token"], connection.api_version, **metered
+                connection.base_url, given["token"], connection._version_to_call(), **metered
             )
         if not given.get("refresh_token"):
             raise AuthFailed(
@@ -133,7 +133,7 @@ class SyncConnectorHubspot(models.AbstractModel):
             given.get("client_id", ""),
             given.get("app_secret", ""),
             ConnectionTokenStore(connection),
-            connection.api_version,
+            connection._version_to_call(),
             **metered,
         )
 
@@ -322,25 +322,37 @@ class SyncConnectorHubspot(models.AbstractModel):
         ]
 
     def _create_records(self, client, object_name, writes):
-        """Create records, by a unique property where the mapping fills one.
-
-        A repeated call finds by it what the first one made. HubSpot knows no idempotency
-        keys: without such a property, a lost answer may lead to a second record.
-        """
-        unique = [
-            entry["name"] for entry in client.properties(object_name)
-            if entry.get("hasUniqueValue") and entry["name"] != "hs_object_id"
-        ]
+        """Create records by a unique property, by which a repeated call finds what the first one made."""
+        unique = documents.unique_properties(object_name, client.properties(object_name))
         results, groups = [], {}
         for write in writes:
-            groups.setdefault(next((name for name in unique if write.values.get(name)), ""), []).append(write)
-        for name, group in groups.items():
-            if name:
-                items = [Item(str(w.key), properties=w.values, id=str(w.values[name])) for w in group]
-                results += client.upsert(object_name, name, items)
+            key = next((name for name in unique if write.values.get(name)), None)
+            if key is None:
+                results.append(ItemResult(str(write.key), error=self._no_key(object_name, unique)))
             else:
-                results += client.batch_create(object_name, [self._item(write) for write in group])
+                groups.setdefault(key, []).append(write)
+        for name, group in groups.items():
+            items = [Item(str(w.key), properties=w.values, id=str(w.values[name])) for w in group]
+            results += client.upsert(object_name, name, items)
         return results
+
+    def _no_key(self, object_name, unique):
+        hint = _("Map the Odoo id, or another value that never changes, to one of: %s.", ", ".join(unique))
+        if not unique:
+            hint = _("Add a property with unique values to the object in HubSpot, then map it.")
+        return NotReady(
+            _(
+                "%s: a new HubSpot record needs a value for a unique property; without one, a repeated "
+                "call would create it twice.",
+                self._object(object_name).label,
+            ),
+            hint=hint,
+            fingerprint=f"hubspot no unique property {object_name}",
+        )
+
+    @api.model
+    def _creates_by_key(self, object_name):
+        return True
 
     def _item(self, write):
         return Item(key=str(write.key), properties=write.values, id=write.external_id or "")
@@ -395,8 +407,10 @@ class SyncConnectorHubspot(models.AbstractModel):
             if name != object_name and name not in ("line_items", "quotes", "products")
         }
         required = client.custom_type(object_name).get("requiredProperties") or REQUIRED.get(object_name, ())
+        properties = client.properties(object_name)
+        unique = documents.unique_properties(object_name, properties)
         return [
-            *(documents.remote_field(entry, required) for entry in client.properties(object_name)),
+            *(documents.remote_field(entry, required, unique) for entry in properties),
             *documents.added_fields(object_name, others),
         ]
 

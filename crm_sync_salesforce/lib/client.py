@@ -11,22 +11,32 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import timedelta, timezone
 from decimal import Decimal
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 import requests
 import simple_salesforce
+from odoo.addons.crm_sync_base.lib.clock import server_time
 from odoo.addons.crm_sync_base.lib.errors import AuthFailed, SyncError, Transient
 from odoo.addons.crm_sync_base.lib.meter import Meter
 from simple_salesforce import exceptions as sdk
 
 from . import soql, wire
 from .auth import Credentials, Token
-from .const import API_VERSION, COLLECTION_SIZE, OVERLAP_SECONDS, PAGE_SIZE, READ_SIZE, TIMEOUT
+from .const import (
+    API_VERSION,
+    COLLECTION_SIZE,
+    MIN_SKEW,
+    OAUTH_EXPIRED,
+    OVERLAP_SECONDS,
+    PAGE_SIZE,
+    READ_SIZE,
+    TIMEOUT,
+)
 from .cursor import Cursor
 from .ids import to18
 from .remote_errors import from_body, from_code, from_oauth
@@ -96,6 +106,7 @@ class SalesforceClient:
         self._version, self._clock, self._on_token = version, clock, on_token
         self._transport = Transport(timeout=timeout, on_usage=on_usage, check_url=check_url)
         self._token = token
+        self._ahead = 0.0  # seconds by which Salesforce's clock was ahead of ours at the last login
         self._api: simple_salesforce.Salesforce | None = None
         self._descriptions: dict[str, tuple[float, Record]] = {}
 
@@ -106,22 +117,42 @@ class SalesforceClient:
 
         :raises AuthFailed: the credentials are refused.
         """
-        url = f"{self._login_url}/services/oauth2/token"
-        form = self._credentials.form(self._clock())
-        self._meter.before()
         try:
-            response = self._transport.post(url, data=form)
-        except Transient as error:
-            raise self._noted(0, error)  # noqa: B904 (the very same error)
-        body = _json(response)
-        if response.status_code != 200:
-            raise self._noted(response.status_code, from_oauth(response.status_code, body))
-        self._meter.after(response.status_code)
+            body = self._ask_for_token()
+        except AuthFailed as error:
+            if not error.fingerprint.endswith(OAUTH_EXPIRED) or abs(self._ahead) < MIN_SKEW:
+                raise
+            # Our clock is wrong: the assertion is dated by Salesforce's, once.
+            body = self._ask_for_token(self._ahead)
         self._token = Token.from_reply(body)
         self._api = None
         if self._on_token is not None:
             self._on_token(self._token)
         return self._token
+
+    def _ask_for_token(self, ahead: float = 0.0) -> Any:
+        """Ask for a token, and look at Salesforce's clock.
+
+        :param ahead: seconds by which it is ahead of ours.
+        """
+        self._meter.before()
+        try:
+            response = self._transport.post(
+                f"{self._login_url}/services/oauth2/token", data=self._credentials.form(self._clock() + ahead))
+        except Transient as error:
+            raise self._noted(0, error)  # noqa: B904 (the very same error)
+        self._look_at_clock(response.headers)
+        body = _json(response)
+        if response.status_code != 200:
+            raise self._noted(response.status_code, from_oauth(response.status_code, body))
+        self._meter.after(response.status_code)
+        return body
+
+    def _look_at_clock(self, headers: Mapping[str, str]) -> None:
+        moment = server_time(headers)
+        if moment is not None:
+            self._ahead = moment.replace(tzinfo=timezone.utc).timestamp() - self._clock()
+            self._meter.on_clock(self._ahead)
 
     def close(self) -> None:
         """Close the connections."""

@@ -143,9 +143,14 @@ SPOKEN_CODES = frozenset({"FIELD_CUSTOM_VALIDATION_EXCEPTION"})
 OAUTH_TRANSIENT = frozenset({"server_error", "temporarily_unavailable", "unknown_error"})
 OAUTH_RATE_LIMITED = frozenset({"login rate exceeded"})
 
+#: description of the token endpoint for an assertion whose time is not now
+OAUTH_EXPIRED = "expired authorization code"
+#: seconds; clocks that differ by less are not why an assertion is refused
+MIN_SKEW = 30.0
+
 #: description of the token endpoint → what a person should do
 OAUTH_HINTS: dict[str, str] = {
-    "expired authorization code": "Check the clock of this server: the assertion is valid for three minutes.",
+    OAUTH_EXPIRED: "Check the clock of this server: the assertion is valid for three minutes.",
     "audience is invalid": "A sandbox needs the audience https://test.salesforce.com.",
     "user hasn't approved this consumer": "Pre-authorise the integration user for the app, and check the user name.",
     "invalid assertion": "Upload the certificate that belongs to the private key.",

@@ -19,6 +19,7 @@ from odoo.addons.crm_sync_base.lib.errors import (
     SyncError,
     Transient,
 )
+from odoo.addons.crm_sync_base.lib.rest import retry_after
 
 from .const import (
     CONCURRENT_LIMIT_WAIT,
@@ -67,11 +68,11 @@ def from_body(status: int, body: Any, headers: Mapping[str, str]) -> SyncError:
 
     :param body: decoded JSON, or text.
     """
-    retry_after = _seconds(headers.get("Retry-After"))
+    wait = retry_after(headers)
     if status == 300:
         return Conflict("Several records in Salesforce have this external id (HTTP 300)")
     if status < 400:
-        return from_status(status, retry_after)
+        return from_status(status, wait)
     entry = body[0] if isinstance(body, list) and body and isinstance(body[0], dict) else {}
     code = str(entry.get("errorCode") or "")
     if status == 410:
@@ -81,8 +82,8 @@ def from_body(status: int, body: Any, headers: Mapping[str, str]) -> SyncError:
     if _CODE.fullmatch(code):
         return _with_status(status, from_code(
             code, message=str(entry.get("message") or ""), fields=entry.get("fields") or (),
-            retry_after=retry_after))
-    return from_status(status, retry_after)
+            retry_after=wait))
+    return from_status(status, wait)
 
 
 def _with_status(status: int, error: SyncError) -> SyncError:
@@ -119,8 +120,5 @@ def from_oauth(status: int, body: Any) -> SyncError:
     known = description if description in OAUTH_HINTS else ""
     return AuthFailed(
         f"Salesforce refused the credentials ({shown}{': ' + known if known else ''})",
-        hint=OAUTH_HINTS.get(known, "Check the app, its policies and the integration user in Salesforce."))
-
-
-def _seconds(text: str | None) -> float | None:
-    return float(text) if text and text.isdigit() else None
+        hint=OAUTH_HINTS.get(known, "Check the app, its policies and the integration user in Salesforce."),
+        fingerprint=f"salesforce login: {known or shown}")

@@ -149,7 +149,7 @@ class SyncConnectorSalesforce(models.AbstractModel):
         return SalesforceClient(
             connection.base_url,
             self._credential(connection),
-            version=connection.api_version,
+            version=connection._version_to_call(),
             meter=meter,
             on_usage=meter.on_usage,
             # Salesforce says in its token reply which host to call: it must be its own.

@@ -9,3 +9,4 @@ from . import test_lib_soql
 from . import test_lib_values
 from . import test_catalogue
 from . import test_custom_objects
+from . import test_api_trial

@@ -86,6 +86,25 @@ class TestSalesforceConformance(ConnectorConformance, SalesforceCase):
         account = self.connector._authenticate(self.connection)
         self.assertEqual(account.external_id, self.connection.account_external_id)
 
+    def clock_cards(self):
+        """Return the open cards that tell of a wrong clock."""
+        return self.env["sync.exception"].search(
+            [("connection_id", "=", self.connection.id), ("error_code", "=", "misconfigured"),
+             ("state", "in", ("new", "acknowledged"))]
+        )
+
+    def test_a_wrong_clock_pauses_nothing_and_is_told_until_it_is_right(self):
+        self.addCleanup(self.admin.post, "/clock", {"reset": True})
+        for offset, words in ((600, "10 minutes behind"), (-600, "10 minutes ahead")):
+            self.admin.post("/clock", {"offset": offset})
+            self.connection.action_connect()
+            self.assertEqual(self.connection.state, "connected")
+            self.assertIn(words, self.clock_cards().name)
+            self.assertIn("NTP", self.clock_cards().hint)
+            self.admin.post("/clock", {"reset": True})
+            self.connection.action_connect()
+            self.assertFalse(self.clock_cards())
+
     def test_a_second_change_under_the_same_stamp_is_seen_by_the_next_poll(self):
         (external_id,) = self.remote_create(1)
         known = self.connector._read(self.connection, "Account", [external_id])[0].version

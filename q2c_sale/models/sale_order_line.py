@@ -2,6 +2,8 @@ from odoo import fields, models
 
 
 class SaleOrderLine(models.Model):
+    """Order lines remember what the source says they cost."""
+
     _inherit = "sale.order.line"
 
     q2c_source_subtotal = fields.Char(

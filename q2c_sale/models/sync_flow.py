@@ -2,6 +2,8 @@ from odoo import fields, models
 
 
 class SyncFlow(models.Model):
+    """Flows that make sales orders."""
+
     _inherit = "sync.flow"
 
     handler = fields.Selection(

@@ -306,6 +306,35 @@ class TestSaga(DealCase):
         self.assertIn("credited", self.line("invoice").undo_summary)
         self.assertFalse(order.activity_ids)
 
+    def test_a_refused_undo_is_a_card_on_the_desk_until_it_is_done(self):
+        self.sync()
+        credit_of = self.order().invoice_ids
+        self.saga().with_user(self.owner).action_undo_all()
+        self.run_lane()
+        job = self.line("invoice").undo_job_id
+        card = job.exception_id
+        self.assertEqual((job.state, card.state, card.job_count), ("failed", "new", 1))
+        self.assertIn("never changed", card.message)
+        self.assertEqual(job.subject, self.saga().name)
+        # A retry of the card tries the compensation again, and does nothing twice.
+        card.action_retry()
+        self.run_lane()
+        self.assertEqual(self.states(), ["kept", "done", "person"])
+        self.assertEqual(len(credit_of.reversal_move_ids), 1)
+        self.assertEqual((card.state, card.job_count), ("new", 1))
+        credit_of.reversal_move_ids.action_post()
+        card.action_retry()
+        self.run_lane()
+        self.assertEqual((self.saga().state, card.state, card.closed_by), ("undone", "resolved", "self"))
+
+    def test_a_refused_undo_that_a_person_finished_is_off_the_desk(self):
+        self.sync()
+        self.saga().with_user(self.owner).action_undo_all()
+        self.run_lane()
+        card = self.line("invoice").undo_job_id.exception_id
+        self.line("invoice")._handled("Credited on paper.", goes_on=True)
+        self.assertEqual((self.line("invoice").state, card.state), ("undone", "resolved"))
+
     def test_what_another_invoiced_forbids_cancelling_the_order(self):
         self.fail_at_invoice()
         self.order()._create_invoices().action_post()

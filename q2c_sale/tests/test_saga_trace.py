@@ -71,7 +71,7 @@ class TestSagaTrace(DealCase):
         trouble = self.trace()["troubles"][-1]
         self.assertEqual((trouble["model"], trouble["id"]), ("sync.saga.step", self.saga.open_step_id.id))
         self.assertIn("are not credited", trouble["message"])
-        self.assertEqual([link["model"] for link in trouble["links"]], ["sync.saga", "sync.job"])
+        self.assertEqual([link["model"] for link in trouble["links"]], ["sync.exception", "sync.saga", "sync.job"])
 
     def test_what_people_did_is_a_line(self):
         wizard = self.env["sync.saga.handle.wizard"].with_user(self.owner).create(

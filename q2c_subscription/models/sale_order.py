@@ -2,6 +2,8 @@ from odoo import fields, models
 
 
 class SaleOrder(models.Model):
+    """Orders know their subscriptions."""
+
     _inherit = "sale.order"
 
     q2c_subscription_ids = fields.One2many("q2c.subscription", "order_id", string="Subscriptions")

@@ -23,7 +23,7 @@ from .resource import Call, Reply
 from .sobject_collections import Collections
 from .values import parse_datetime, show, stamp
 
-OLDEST, NEWEST, RETIRED = 31, 67, 30
+OLDEST, NEWEST, RETIRED = 31, 68, 30
 MAX_URI = 16384
 _RESOURCES = (
     "composite", "limits", "query", "queryAll", "sobjects")
@@ -141,7 +141,7 @@ class Rest:
 
     def describe(self, call, name):
         """Describe an object in full; 304 when nothing changed since If-Modified-Since."""
-        sobject = self.sobject(name)
+        sobject = self.org.schema.as_of(self.sobject(name), call.version)
         changed = self.org.organization["SystemModstamp"]
         moment = parse_datetime(changed)
         since = _http_date(call.headers.get("If-Modified-Since"))

@@ -33,6 +33,8 @@ DEFAULTS = {
     "daily_api_requests": 100000,
     #: Fields that field-level security hides: ``["Account.AnnualRevenue"]``.
     "hidden_fields": [],
+    #: Versions of the API from which fields are not described any more: ``{"Account.Fax": 68}``.
+    "ended_fields": {},
 }
 
 
@@ -90,6 +92,12 @@ class Schema:
             owner, _dot, name = hidden.partition(".")
             if owner == sobject.name:
                 fields.pop(name, None)
+        return dataclasses.replace(sobject, fields=fields)
+
+    def as_of(self, sobject, version):
+        """Return an object as a version of the API (``67.0``) describes it."""
+        ended = {name for name, end in self.settings["ended_fields"].items() if float(version) >= end}
+        fields = {name: field for name, field in sobject.fields.items() if f"{sobject.name}.{name}" not in ended}
         return dataclasses.replace(sobject, fields=fields)
 
     def _custom_objects(self):

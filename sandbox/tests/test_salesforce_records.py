@@ -143,7 +143,8 @@ def test_malformed_json(sf):
 
 @pytest.mark.parametrize(
     ("version", "status"),
-    [("v30.0", 410), ("v21.0", 410), ("v31.0", 200), ("v67.0", 200), ("v68.0", 404), ("v67", 404), ("vxx.0", 404)],
+    [("v30.0", 410), ("v21.0", 410), ("v31.0", 200), ("v67.0", 200), ("v68.0", 200), ("v69.0", 404), ("v67", 404),
+     ("vxx.0", 404)],
 )
 def test_versions(sf, version, status):
     answer = sf.http.get(f"{sf.root}/services/data/{version}/limits", timeout=10)

@@ -76,7 +76,7 @@ class SyncConnectorTinycrm(models.AbstractModel):
             connection.base_url,
             given.get("client_id", ""),
             given.get("client_secret", ""),
-            connection.api_version,
+            connection._version_to_call(),
             meter=self._meter(connection),
         )
 

@@ -1,0 +1,43 @@
+from odoo import api, fields, models
+
+OURS = ("model_id.model", "=like", "sync.%")
+
+
+class IrCron(models.Model):
+    """Scheduled actions of the synchronisation stay on, unless a person switched them off.
+
+    Odoo switches an action off that fails for days. It does so in SQL, past `write`:
+    that tells the two apart.
+    """
+
+    _inherit = "ir.cron"
+
+    sync_off_by_hand = fields.Boolean(readonly=True, help="A person switched this action off; it stays so.")
+
+    def write(self, vals):
+        """Remember who switched an action of the synchronisation off."""
+        if "active" in vals:
+            ours = self.filtered_domain([OURS])
+            super(IrCron, ours).write({"sync_off_by_hand": not vals["active"]})
+        return super().write(vals)
+
+    @api.model
+    def _sync_switched_off(self):
+        """Return the actions of the synchronisation that are switched off.
+
+        A lane that a person switched off is none of them: that is done on the lane.
+        """
+        lanes = self.env["sync.lane"].sudo().with_context(active_test=False).search([("active", "=", False)])
+        return self.sudo().search([OURS, ("active", "=", False), ("id", "not in", lanes.cron_id.ids)])
+
+    @api.model
+    def _sync_switch_on(self):
+        """Switch on what Odoo has switched off; in a neutralised copy, nothing.
+
+        The action of a lane that is on is on, whoever switched it off.
+        """
+        if self.env["ir.config_parameter"].sudo().get_param("database.is_neutralized"):
+            return
+        lanes = self.env["sync.lane"].sudo().search([])
+        off = self._sync_switched_off()
+        off.filtered(lambda cron: not cron.sync_off_by_hand or cron in lanes.cron_id).write({"active": True})
