@@ -135,6 +135,8 @@ class DealStory(DealSetup):
         values = [str(value) for value in status.values()]
         self.assertIn(order.name, values)
         self.assertIn(invoice.name, values)
+        self.assertIn("is confirmed", order.q2c_progress)
+        self.assertIn(order.q2c_progress, values, "in words, for whoever sold it")
 
     def test_ten_notifications_and_a_poll_are_one_order(self):
         deal_id = self.make_deal()

@@ -72,6 +72,7 @@ STATUS_PROPERTIES: tuple[dict[str, Any], ...] = tuple(
         ("odoo_invoice_status", "Odoo Invoice Status", "string"),
         ("odoo_amount_paid", "Odoo Amount Paid", "number"),
         ("odoo_payment_status", "Odoo Payment Status", "string"),
+        ("odoo_progress", "Odoo Progress", "string"),
     )
 )
 
@@ -87,6 +88,7 @@ _STATUS_RULES = [
     _out("q2c_invoice_status", "odoo_invoice_status", "Odoo Invoice Status"),
     {**_out("q2c_amount_paid", "odoo_amount_paid", "Odoo Amount Paid"), "transform": "number"},
     _out("q2c_payment_status", "odoo_payment_status", "Odoo Payment Status"),
+    _out("q2c_progress", "odoo_progress", "Odoo Progress"),
 ]
 
 #: Masters are created when a deal needs them; deals when they are won.

@@ -95,6 +95,7 @@ _STATUS_RULES = [
     _out("q2c_invoice_status", "Odoo_Invoice_Status__c", "Odoo Invoice Status"),
     _out("q2c_amount_paid", "Odoo_Amount_Paid__c", "Odoo Amount Paid", "number"),
     _out("q2c_payment_status", "Odoo_Payment_Status__c", "Odoo Payment Status"),
+    _out("q2c_progress", "Odoo_Progress__c", "Odoo Progress"),
 ]
 
 #: Masters are created when a deal needs them; deals when they are won.

@@ -1,4 +1,5 @@
 from . import sale_order
+from . import sale_order_progress
 from . import sale_order_undo
 from . import sale_order_line
 from . import account_move

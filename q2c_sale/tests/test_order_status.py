@@ -38,6 +38,37 @@ class TestOrderStatus(DealCase):
         note.action_post()
         return note
 
+    def test_where_it_stands_in_words(self):
+        name, invoice = self.sold.name, self.invoice.name
+        self.assertStatus(
+            progress=f"Order {name} is confirmed. 3345.65 USD are invoiced ({invoice}), nothing is paid yet."
+        )
+        self.pay(self.invoice, 1000.0, "2026-03-01")
+        self.assertStatus(progress=f"Order {name} is confirmed. 1000.00 USD of 3345.65 USD are paid ({invoice}).")
+        self.pay(self.invoice, date="2026-03-15")
+        self.assertStatus(progress=f"Order {name} is confirmed. 3345.65 USD are invoiced and paid ({invoice}).")
+        self.credit()
+        self.assertIn("were reversed", self.sold.q2c_progress)
+
+    def test_where_a_quotation_stands(self):
+        quotation = self.sold.copy()
+        self.assertEqual(quotation.q2c_progress, f"Quotation {quotation.name} is being prepared.")
+        quotation.action_confirm()
+        self.assertEqual(quotation.q2c_progress, f"Order {quotation.name} is confirmed. Nothing is invoiced yet.")
+        quotation._create_invoices()
+        self.assertIn("invoice is being prepared", quotation.q2c_progress)
+        quotation.invoice_ids.button_cancel()
+        quotation._action_cancel()
+        self.assertEqual(quotation.q2c_progress, f"Order {quotation.name} was cancelled.")
+
+    def test_it_is_said_in_the_companys_language_and_fits_into_a_line(self):
+        self.assertTrue(self.env["res.lang"]._activate_lang("fr_FR"))
+        order = self.sold.with_context(lang="fr_FR")
+        order.name = "S" * 300
+        self.env.flush_all()
+        self.assertTrue(self.sold.q2c_progress.startswith("Order SSS"), "whoever caused the change")
+        self.assertEqual(len(self.sold.q2c_progress), 255)
+
     def test_posted_and_not_paid(self):
         self.assertStatus(
             order_status="confirmed",

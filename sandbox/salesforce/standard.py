@@ -161,6 +161,7 @@ def _opportunity():
         text("Odoo_Order__c", 64), text("Odoo_Order_Status__c", 64),
         text("Odoo_Invoice__c", 64), text("Odoo_Invoice_Status__c", 64),
         text("Odoo_Payment_Status__c", 64), currency("Odoo_Amount_Paid__c"),
+        text("Odoo_Progress__c", 255),
         text("Odoo_External_Id__c", 64, external_id=True, unique=True)]
 
 

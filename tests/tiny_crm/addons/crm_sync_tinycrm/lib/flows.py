@@ -67,6 +67,7 @@ STATUS = {
     "odoo_invoice_status": ("q2c_invoice_status", "Odoo Invoice Status"),
     "odoo_amount_paid": ("q2c_amount_paid", "Odoo Amount Paid"),
     "odoo_payment_status": ("q2c_payment_status", "Odoo Payment Status"),
+    "odoo_progress": ("q2c_progress", "Odoo Progress"),
 }
 AMOUNTS = {"odoo_amount_paid"}
 
