@@ -17,7 +17,7 @@ def fill(server: OdooServer) -> None:
     pages stay empty.
     """
     server.sql(
-        "UPDATE ir_cron SET active = FALSE WHERE id = "
+        "UPDATE ir_cron SET active = FALSE, sync_off_by_hand = TRUE WHERE id = "
         "(SELECT res_id FROM ir_model_data WHERE module = 'crm_sync_base' AND name = 'ir_cron_verify')"
     )
     for provider, label in _providers(server):
