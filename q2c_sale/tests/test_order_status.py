@@ -41,12 +41,12 @@ class TestOrderStatus(DealCase):
     def test_where_it_stands_in_words(self):
         name, invoice = self.sold.name, self.invoice.name
         self.assertStatus(
-            progress=f"Order {name} is confirmed. 3345.65 USD are invoiced ({invoice}), nothing is paid yet."
+            progress=f"Order {name} is confirmed. 3345.65 EUR are invoiced ({invoice}), nothing is paid yet."
         )
         self.pay(self.invoice, 1000.0, "2026-03-01")
-        self.assertStatus(progress=f"Order {name} is confirmed. 1000.00 USD of 3345.65 USD are paid ({invoice}).")
+        self.assertStatus(progress=f"Order {name} is confirmed. 1000.00 EUR of 3345.65 EUR are paid ({invoice}).")
         self.pay(self.invoice, date="2026-03-15")
-        self.assertStatus(progress=f"Order {name} is confirmed. 3345.65 USD are invoiced and paid ({invoice}).")
+        self.assertStatus(progress=f"Order {name} is confirmed. 3345.65 EUR are invoiced and paid ({invoice}).")
         self.credit()
         self.assertIn("were reversed", self.sold.q2c_progress)
 
