@@ -1,5 +1,6 @@
 from odoo.tests import tagged
 
+from ..lib.errors import DataInvalid
 from .common import SyncCase
 
 NAME = {"path": "Name", "field": "name", "label": "Name"}
@@ -73,6 +74,21 @@ class TestOwnershipOutbound(SyncCase):
         partner = self.connect({**PHONE, "policy": "protected", "protected_domain": "[('is_company', '=', True)]"})
         self.assertIn("Phone", self.sent(partner, phone="2"))
         self.assertEqual(self.sent(partner, is_company=True, phone="3", name="Alpha 2"), {"Name": "Alpha 2"})
+
+    def test_what_cannot_be_read_there_is_not_written_over_and_holds_nobody_else_up(self):
+        partner = self.connect({**PHONE, "policy": "fill_empty"})
+        self.remote.put("Account", "a2", Name="Alpha Two", Phone="")
+        self.notify("Account", "a2")
+        self.run_lane()
+        other = self.env["res.partner"].search([("name", "=", "Alpha Two")])
+        self.remote.poisoned["a1"] = DataInvalid("The provider refuses it.")
+        before = len(self.remote.written)
+        partner.phone, other.phone = "2", "3"
+        self.env.flush_all()
+        self.run_lane()
+        self.assertEqual([(row[1], row[2]["Phone"]) for row in self.remote.written[before:]], [("a2", "3")])
+        failed = self.jobs(flow_id=self.outbound.id, state="failed")
+        self.assertEqual((failed.res_id, failed.error_message), (partner.id, "The provider refuses it."))
 
     def test_news_of_the_other_side_come_in_before_a_shared_value_goes_out(self):
         shared = {**PHONE, "owner": "shared", "conflict": "ask"}
