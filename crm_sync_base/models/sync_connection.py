@@ -317,8 +317,12 @@ class SyncConnection(models.Model):
         self.sudo().secret_tokens = self._vault().encrypt(json.dumps(kept))
 
     def _lock_credentials(self):
-        """Take the row lock that makes token renewal single-flight."""
-        self.env.cr.execute("SELECT id FROM sync_connection WHERE id = %s FOR UPDATE", [self.id])
+        """Take the row lock that makes token renewal single-flight.
+
+        It does not wait for who only refers to the connection: every job does, and
+        whoever renews may have one uncommitted in another transaction of its own.
+        """
+        self.env.cr.execute("SELECT id FROM sync_connection WHERE id = %s FOR NO KEY UPDATE", [self.id])
         self.invalidate_recordset(["secret_tokens"])
 
     # === Life cycle ===#

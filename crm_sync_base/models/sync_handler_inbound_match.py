@@ -33,6 +33,8 @@ class SyncHandlerInboundMatch(models.AbstractModel):
                 decision = decisions.get(unit.external_id)
                 if decision is None or not self._follow_decision(unit, decision, free):
                     climbing.append(unit)
+        if decided := [unit for unit in unbound if unit.match is not None]:
+            self._identify(env, flow, decided)
         if climbing:
             self._climb(env, flow, climbing)
 
@@ -53,6 +55,15 @@ class SyncHandlerInboundMatch(models.AbstractModel):
         else:
             return False  # still open; or its record was deleted, or bound to another one, since
         return True
+
+    def _identify(self, env, flow, units):
+        """Say who those are that a person has decided to create: they have not climbed.
+
+        Somebody else may create the same at this moment, without having asked.
+        """
+        ladder = flow._match_ladder()
+        for number, entry in self._entries(env, flow, ladder, units).items():
+            units[number].identities = matching.identities(ladder, entry)
 
     # === The climb ===#
 

@@ -203,6 +203,18 @@ class SyncJobQueue(models.Model):
             jobs.invalidate_recordset()
         return jobs
 
+    def _are_stopped(self):
+        """Return whether a hold or a switch stops these, claimed jobs of one flow and kind, after all.
+
+        The claim does not see what is committed while it is made. Once it is committed
+        itself, either this sees the hold, or whoever set the hold sees them running: so
+        nothing begins after a hold that did not run when it was set.
+        """
+        terms = {"flow_id": self.flow_id.id, "now": clock.now()}
+        may_run = self._SQL_NOT_HELD if self[0].kind == "undo" else self._SQL_STILL_OPEN
+        self.env.cr.execute(may_run, terms)
+        return not self.env.cr.fetchone()
+
     def _most_urgent(self, terms):
         """Return flow, kind, whether it is a suspect, and batch size of what runs next.
 
@@ -268,6 +280,8 @@ class SyncJobQueue(models.Model):
                         WHERE u.flow_id = f.id AND u.kind = 'undo' AND u.state = 'pending')
            AND {_NOT_HELD}
     """
+    _SQL_STILL_OPEN = f"SELECT 1 FROM ({_SQL_OPEN_FLOWS}) o WHERE o.id = %(flow_id)s"
+    _SQL_NOT_HELD = f"SELECT 1 FROM sync_flow f WHERE f.id = %(flow_id)s AND {_NOT_HELD}"
     _SQL_WORK = f"""
         SELECT o.id, o.batch_size, k.kind
           FROM ({_SQL_OPEN_FLOWS}) o

@@ -265,6 +265,10 @@ class SyncLane(models.Model):
         jobs = self._claim()
         if not jobs:
             return 0
+        if jobs._are_stopped():
+            jobs._give_back()
+            self._commit()
+            return len(jobs)
         flow = jobs.flow_id
         handler = flow._handler(jobs[0].kind)
         try:

@@ -77,7 +77,9 @@ class SyncMapping(models.Model):
 
     _version_unique = models.UniqueIndex("(flow_id, version)", "A version number is used once.")
     _one_active = models.UniqueIndex(
-        "(flow_id) WHERE state = 'active'", "Only one version of a mapping is active."
+        "(flow_id) WHERE state = 'active'",
+        "Another version of this mapping became active at the same moment, and only one can be. Look at what is "
+        "different from it, then approve again if this one shall replace it.",
     )
 
     @api.depends("flow_id.name", "version")

@@ -311,7 +311,7 @@ class SyncPackage(models.Model):
         stale = self.browse()
         for one in self:
             if one.state != "review":
-                raise UserError(_("%s does not wait for an approval.", one.name))
+                raise one._not_waiting()
             if refusal := one._refusal():
                 raise UserError(refusal)
             # Nobody else decides about it, or about another package, at the same time.
@@ -367,7 +367,18 @@ class SyncPackage(models.Model):
         if not any(self.env.user.has_group(group) for group in APPROVERS):
             raise AccessError(_("Packages are decided by integration managers and finance approvers."))
         self.check_access("read")
-        self.sudo().filtered(lambda one: one.state in WAITING).write({"state": "rejected"})
+        waiting = self.filtered(lambda one: one.state in WAITING)
+        if not waiting:
+            raise self[:1]._not_waiting()
+        waiting.sudo().write({"state": "rejected"})
+
+    def _not_waiting(self):
+        """Return what to tell somebody who comes too late to decide."""
+        states = dict(self._fields["state"]._description_selection(self.env))
+        return UserError(
+            _("%(name)s does not wait for a decision any more. It is: %(state)s (%(who)s).",
+              name=self.name, state=states.get(self.state, ""), who=self.sudo().write_uid.name)
+        )
 
     def action_trust(self):
         """Trust the key that this package is signed with, for this and for later ones."""

@@ -97,6 +97,7 @@ class World:
     :param database: expendable; holds `crm_sync_base`.
     """
 
+    inbound = INBOUND  #: object → rules of its inbound flow
     has_runner = False  #: of a job queue
     runner_lives = True
     _sweep_more = ""
@@ -138,7 +139,7 @@ class World:
         connection._store_credentials({"token": "secret"})
         connection.action_connect()
         template = env["sync.flow.template"]
-        for name, rules in INBOUND.items():
+        for name, rules in self.inbound.items():
             template._create_flow(connection, self._flow(name, "inbound", "res.partner", rules))
         for name, (model, policy, rules) in OUTBOUND.items():
             template._create_flow(

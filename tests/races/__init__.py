@@ -1,0 +1,1 @@
+"""Races: two at the same time, on real connections, with real commits, in both orders."""
