@@ -232,7 +232,10 @@ def test_a_package_is_decided_once(world, packages, first, second):
 
 def test_of_two_packages_the_second_shows_what_is_different_now(world, packages):
     """What it would change was computed from settings that the first one changed."""
-    anna, max_ = world.request("anna", judging(packages[0], APPROVE)), world.request("max", judging(packages[1], APPROVE))
+    anna, max_ = (
+        world.request("anna", judging(packages[0], APPROVE)),
+        world.request("max", judging(packages[1], APPROVE)),
+    )
     assert world.race(anna, max_)
     assert (anna.error, max_.error) == (None, None)
     assert attempts(world) == 7

@@ -11,6 +11,7 @@ from unittest.mock import patch
 from odoo import SUPERUSER_ID, api
 from odoo.service.model import retrying
 from odoo.tests import new_test_user
+
 from tests.model.connector import Door
 from tests.model.stage import STANDING, Actor, here
 from tests.model.world import INBOUND, World
