@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -68,14 +69,19 @@ class Cursor:
         return Cursor(max(self.since, self.started - overlap_seconds * 1000))
 
 
-def query(object_name: str, cursor: Cursor, limit: int = SEARCH_PAGE_LIMIT) -> dict[str, Any]:
-    """Return the body of the search for one page."""
+def query(
+    object_name: str, cursor: Cursor, limit: int = SEARCH_PAGE_LIMIT, where: Iterable[dict[str, Any]] = (),
+) -> dict[str, Any]:
+    """Return the body of the search for one page.
+
+    :param where: further filters, all of which must hold.
+    """
     filters = [{"propertyName": "hs_object_id", "operator": "GT", "value": str(cursor.last_id)}]
     if cursor.since:
         filters.append({
             "propertyName": modified_property(object_name), "operator": "GTE", "value": str(cursor.since)})
     return {
-        "filterGroups": [{"filters": filters}],
+        "filterGroups": [{"filters": [*filters, *where]}],
         "sorts": [{"propertyName": "hs_object_id", "direction": "ASCENDING"}],
         "properties": [modified_property(object_name)],
         "limit": limit,

@@ -340,15 +340,16 @@ class HubSpotClient:
 
     def changed(
         self, object_name: str, cursor: str = "", *, limit: int = SEARCH_PAGE_LIMIT,
-        overlap_seconds: int = SEARCH_OVERLAP_SECONDS,
+        overlap_seconds: int = SEARCH_OVERLAP_SECONDS, where: Iterable[dict[str, Any]] = (),
     ) -> ChangePage:
         """Return one page of what changed since a cursor; see `changes` for how and why.
 
         :param cursor: text of the last page's cursor; empty lists everything.
+        :param where: further filters of the search, all of which must hold.
         :raises ValueError: the cursor is none of ours.
         """
         position = changes.Cursor.parse(cursor)
-        answer = self._search(object_name, changes.query(object_name, position, limit))
+        answer = self._search(object_name, changes.query(object_name, position, limit, where))
         now = datetime.now(timezone.utc).replace(tzinfo=None)
         position = position.begun(answer.server_time, now)
         records = answer.body["results"]

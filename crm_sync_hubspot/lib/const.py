@@ -115,6 +115,8 @@ BATCH_LIMIT = 100
 ASSOCIATION_READ_LIMIT = 1000
 ASSOCIATION_WRITE_LIMIT = 2000
 SEARCH_PAGE_LIMIT = 200
+#: conditions besides those of the cursor: a group of filters has six at most
+SEARCH_CONDITIONS = 4
 
 #: Searches may lag behind writes by "a few moments": polls look back so many seconds.
 SEARCH_OVERLAP_SECONDS = 300

@@ -26,6 +26,7 @@ from ..lib.const import (
     OBJECT_TYPE_IDS,
     PRIMARY_TYPE_IDS,
     REQUIRED,
+    SEARCH_CONDITIONS,
     SEARCHES_PER_SECOND,
     is_custom,
     sunset,
@@ -289,17 +290,38 @@ class SyncConnectorHubspot(models.AbstractModel):
         return lines
 
     def _poll(self, connection, flow, cursor):
-        page = self._client(connection).changed(flow.remote_object, cursor)
+        page = self._client(connection).changed(flow.remote_object, cursor, where=self._filters(flow))
         return Page(
             tuple(Ref(record_id, version) for record_id, version in page.refs), page.cursor, page.done
         )
 
     def _count(self, connection, flow):
-        if flow._remote_conditions():
-            raise UserError(
-                _("HubSpot is not asked for conditions: they are looked at in Odoo, record by record.")
-            )
-        return self._client(connection).search(flow.remote_object, {"limit": 1})["total"]
+        for path, operator, value in flow._remote_conditions():
+            if not self._can_ask(flow.remote_object, path, operator, value):
+                raise UserError(_("HubSpot is not asked for “%s”: it is looked at in Odoo, record by record.", path))
+        body = {"limit": 1}
+        filters = self._filters(flow)
+        if filters:
+            body["filterGroups"] = [{"filters": filters}]
+        return self._client(connection).search(flow.remote_object, body)["total"]
+
+    def _filters(self, flow):
+        """Return the part of a flow's conditions that HubSpot can check itself, as filters of a search."""
+        asked = [
+            {"propertyName": path, "operator": "EQ", "value": value}
+            for path, operator, value in flow._remote_conditions()
+            if self._can_ask(flow.remote_object, path, operator, value)
+        ]
+        return asked[:SEARCH_CONDITIONS]
+
+    @api.model
+    def _can_ask(self, object_name, path, operator, value):
+        # What documents have besides the properties is not searched by; ids are the cursor's.
+        added = {name for name, *_rest in documents.ADDED.get(object_name, ())}
+        return (
+            operator == "=" and isinstance(value, str) and bool(value)
+            and "." not in path and path not in {*added, "id", "hs_object_id"}
+        )  # fmt: skip
 
     # === Writing ===#
 

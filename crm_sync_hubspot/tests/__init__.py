@@ -1,4 +1,5 @@
 from . import test_conformance
+from . import test_conditions
 from . import test_deals
 from . import test_authors
 from . import test_merges

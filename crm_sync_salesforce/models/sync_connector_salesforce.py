@@ -245,7 +245,7 @@ class SyncConnectorSalesforce(models.AbstractModel):
 
     def _count(self, connection, flow):
         for path, operator, value in flow._remote_conditions():
-            if not self._is_askable(path, operator, value):
+            if not self._can_ask(flow.remote_object, path, operator, value):
                 raise UserError(
                     _("Salesforce cannot count by “%s”: it is looked at in Odoo, record by record.", path)
                 )
@@ -254,15 +254,23 @@ class SyncConnectorSalesforce(models.AbstractModel):
     def _scope_query(self, flow):
         """Return the part of a flow's condition that Salesforce can check itself."""
         parts = [
-            soql.equals(path, value)
+            soql.contained(path, value) if operator == "in" else soql.compare(path, operator, value)
             for path, operator, value in flow._remote_conditions()
-            if self._is_askable(path, operator, value)
+            if self._can_ask(flow.remote_object, path, operator, value)
         ]
         return soql.all_of(*parts)
 
-    def _is_askable(self, path, operator, value):
-        """Whether Salesforce can check a condition itself."""
-        return operator == "=" and path not in documents.ADDED and isinstance(value, (bool, str))
+    @api.model
+    def _can_ask(self, object_name, path, operator, value):
+        # Salesforce compares texts without regard to case, so it must not be asked for "!=".
+        # Orders are asked for numbers only: dates and texts have other literals.
+        if path.split(".")[0] in documents.ADDED:
+            return False
+        if operator == "in":
+            return isinstance(value, (list, tuple)) and bool(value) and all(isinstance(one, str) for one in value)
+        if operator in ("<", "<=", ">", ">="):
+            return isinstance(value, int) and not isinstance(value, bool)
+        return operator == "=" and isinstance(value, (bool, str))
 
     # === Writing ===#
 
