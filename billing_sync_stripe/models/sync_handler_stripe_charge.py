@@ -11,6 +11,7 @@ from odoo.addons.crm_sync_base.lib.errors import (
 )
 from odoo.addons.crm_sync_base.lib.fingerprint import fingerprint
 from odoo.addons.crm_sync_base.lib.outcome import Outcome
+from odoo.addons.crm_sync_base.lib.outgoing import Outgoing
 from odoo.addons.crm_sync_base.lib.saga import Undo
 from odoo.addons.q2c_sale.lib import totals
 
@@ -54,20 +55,36 @@ class SyncHandlerStripeCharge(models.AbstractModel):
 
     def _run(self, flow, jobs):
         flow.connection_id._assert_live()
+        if jobs[0].kind == "page":
+            return super()._run(flow, jobs)
         if flow.mode == "dry_run":
-            return {job.id: Outcome(summary=self.env._("Dry run: %s", self._plan(flow, job))) for job in jobs}
+            items = [Outgoing(job, job.res_id) for job in jobs]
+            self._prepare(flow, items)
+            return {item.job.id: item.outcome for item in items}
         self._take_over(jobs)
         facts = self._look_up(flow, jobs)
         handler = self.with_context(stripe_facts=facts)
         return super(SyncHandlerStripeCharge, handler)._run(flow, jobs)
 
-    def _plan(self, flow, job):
-        """Return in words what a live run would do, without asking Stripe."""
-        invoice = self._as_service(flow)[flow.model].browse(job.res_id).exists()
-        if not invoice.filtered_domain(flow._odoo_domain()):
-            return _("nothing to charge")
-        amount = self._amount(invoice)
-        return _("would charge %(amount)s %(currency)s", amount=amount, currency=invoice.currency_id.name)
+    def _prepare_one(self, flow, item):
+        """Of what is only planned, say in words what would be charged, without asking Stripe."""
+        if not self._is_planned_only(flow, item.job):
+            return super()._prepare_one(flow, item)
+        item.note = _(
+            "Would charge %(amount)s %(currency)s",
+            amount=self._amount(item.record),
+            currency=item.record.currency_id.name,
+        )
+        item.outcome = Outcome(summary=item.note, verdict="create")
+        return None
+
+    def _plan_refusal(self, flow):
+        """What a charge depends on is known at Stripe only, at the moment at which it is made."""
+        return _(
+            "%s charges customers. A plan says how much that would be, but each charge is decided when it is "
+            "made, with what Stripe knows then. Go live to charge what is open.",
+            flow.name,
+        )
 
     # === What is known already ===#
 
@@ -256,7 +273,8 @@ class SyncHandlerStripeCharge(models.AbstractModel):
                 flow.connection_id, "charge", [charge], {charge: job.correlation_id}
             )
         return Outcome(
-            summary=_("Was charged already: %s", intent["id"]), res_model=record._name, res_id=record.id
+            summary=_("Was charged already: %s", intent["id"]), res_model=record._name, res_id=record.id,
+            verdict="unchanged",
         )
 
     def _bind(self, flow, job, record, external_id):

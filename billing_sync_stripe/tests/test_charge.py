@@ -3,6 +3,8 @@ from datetime import timedelta
 
 from odoo import fields
 from odoo.addons.crm_sync_base.lib.errors import Conflict
+from odoo.addons.crm_sync_base.models.base import OUTBOX
+from odoo.exceptions import UserError
 
 from ..lib import const
 from .common import StripeCase
@@ -351,3 +353,31 @@ class TestStripeCharge(StripeCase):
         self.assertTrue(self.charge_jobs(invoice))
         self.assertNotIn(secret, text)
         self.assertNotIn(self.connection._credentials()["webhook_secret"], text)
+
+    # === Runs ===#
+
+    def test_a_dry_run_foresees_charges_and_a_first_load_makes_each_once(self):
+        invoice = self.sell(1234.56)
+        self.env.flush_all()
+        self.env.cr.precommit.data.pop(OUTBOX, None)  # as if the flow had been off
+        Run = self.env["sync.run"]
+
+        def ended(run):
+            self.run_due()
+            Run._cron_replay()
+            run.invalidate_recordset()
+            return run, run.line_ids.filtered(lambda line: line.res_id == invoice.id)
+
+        options = {"odoo_scope": f"[('id', '=', {invoice.id})]"}
+        plan, line = ended(Run._start_pass(self.charges_flow, dry_run=True, **options))
+        self.assertEqual((plan.state, line.verdict), ("done", "create"))
+        self.assertIn("Would charge 1234.56 USD", line.reason)
+        self.assertFalse(self.intents(invoice))
+        with self.assertRaisesRegex(UserError, "decided when it is made"):
+            plan.action_approve()
+        run, line = ended(Run._start_pass(self.charges_flow, dry_run=False, **options))
+        self.assertEqual((run.state, line.verdict), ("done", "create"))
+        self.assertCharged(invoice, 123456)
+        _run, line = ended(Run._start_pass(self.charges_flow, dry_run=False, **options))
+        self.assertIn(line.verdict, ("unchanged", "skipped", False))
+        self.assertEqual(len(self.intents(invoice)), 1)

@@ -20,6 +20,7 @@ class Outcome:
     :param subject: the record as people know it, for whoever must look at a failure.
     :param amount: what the record is worth, with an error: (`Decimal`, currency code).
     :param document_token: the document that was fetched, encrypted, to be kept.
+    :param verdict: what became of the record in the one word of its line in a run.
     :param depends_on: with `later`: the id of the job that must be done first.
     """
 
@@ -33,3 +34,4 @@ class Outcome:
     document_token: str | None = None
     subject: str = ""
     amount: tuple[Decimal, str] | None = None
+    verdict: str = ""

@@ -146,6 +146,7 @@ from . import sync_handler_undo
 from . import sync_handler_outbound
 from . import sync_handler_outbound_render
 from . import sync_handler_outbound_rules
+from . import sync_handler_outbound_run
 from . import sync_handler_outbound_preview
 from . import sync_outbox
 from . import sync_record_mixin

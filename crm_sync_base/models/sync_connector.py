@@ -215,6 +215,14 @@ class SyncConnector(models.AbstractModel):
         """
         raise UserError(_("%s cannot say how many records there are.", connection.name))
 
+    def _can_ask(self, object_name, path, operator, value) -> bool:
+        """Whether the provider itself can be asked for the records that meet a condition.
+
+        Then `_poll` asks it, by `flow._remote_conditions()`. It may bring too many: every
+        condition is checked again in Odoo.
+        """
+        return False
+
     def _push(self, connection, object_name, writes: list[Write]) -> list[WriteResult]:
         """Create or update records; one result for each write, in any order.
 

@@ -12,6 +12,7 @@ from ..lib.scope import ScopeError, parse_scope
 
 OUTBOX_FLOWS = "crm_sync_outbox_flows"
 
+RUN_SCOPE = "sync_run_scope"  # key of the context: the condition of the run that is being listed
 #: what decides whether and how often a flow looks for changes
 POLL_FIELDS = {"active", "mode", "paused", "poll", "poll_interval"}
 
@@ -257,8 +258,17 @@ class SyncFlow(models.Model):
     def _odoo_domain(self):
         return literal_eval(self.domain or "[]")
 
+    def _sendable(self, records):
+        """Return those of the records that this outbound flow is about."""
+        return records.filtered_domain(self._odoo_domain()).filtered(
+            lambda record: "company_id" not in record._fields
+            or not record.company_id
+            or record.company_id == self.company_id
+        )
+
     def _remote_conditions(self):
-        return parse_scope(self.remote_scope or "")
+        """Return the conditions of the flow, and of the run that the context names."""
+        return parse_scope(self.remote_scope or "") + parse_scope(self.env.context.get(RUN_SCOPE) or "")
 
     def _may_create(self, needed=False):
         """Return whether a missing record may be created, `needed` by another one or not."""
@@ -331,18 +341,14 @@ class SyncFlow(models.Model):
         self.env["sync.lane"]._wake()
 
     def action_send_all(self):
-        """Outbound: send every record in the flow's condition that is not equal already."""
-        self.env["sync.job"].check_access("create")
-        Outbox = self.env["sync.outbox"]
-        count = sum(
-            Outbox._enqueue(flow, self.env[flow.model].search(flow._odoo_domain()).ids)
-            for flow in self.filtered(lambda flow: flow.direction == "outbound")
-        )
-        return {
-            "type": "ir.actions.client",
-            "tag": "display_notification",
-            "params": {"type": "info", "message": _("%s records are being looked at.", count)},
-        }
+        """Outbound: send every record in the flow's condition that is not equal already.
+
+        :return: the action that shows the run.
+        :raises AccessError: for everybody below integration managers.
+        :raises UserError: when the flow cannot do it now.
+        """
+        self.ensure_one()
+        return self.env["sync.run"]._start_pass(self, dry_run=False)._action_form()
 
     def action_go_live(self):
         """Apply what arrives from now on.
@@ -477,13 +483,15 @@ class SyncFlow(models.Model):
 
     @api.model
     def _mapped_paths(self, connection, remote_object):
-        """Return the remote paths that the active mappings of an object read, arguments included.
+        """Return the remote paths that active mappings and conditions of an object read, arguments included.
 
         Whoever looks at a draft (`sync_mapping_id` or `sync_read_paths` in the context)
         needs its paths, too.
         """
-        mappings = self._for_object(connection, remote_object).mapping_id
+        flows = self._for_object(connection, remote_object)
+        mappings = flows.mapping_id
+        asked = {path for flow in flows for path, _operator, _value in flow._remote_conditions()}
         draft = self.env["sync.mapping"].sudo().browse(self.env.context.get("sync_mapping_id") or ())
         if draft.flow_id.connection_id == connection and draft.flow_id.remote_object == remote_object:
             mappings |= draft
-        return mappings.rule_ids._remote_paths().union(self.env.context.get("sync_read_paths", ()))
+        return mappings.rule_ids._remote_paths().union(asked, self.env.context.get("sync_read_paths", ()))

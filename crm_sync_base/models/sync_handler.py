@@ -61,6 +61,20 @@ class SyncHandler(models.AbstractModel):
                 hint=_("Have the version reviewed and activated first."),
             )
 
+    def _carries_out(self, job) -> bool:
+        """Whether a job carries an approved plan out, and must not do anything else.
+
+        A job of one record that somebody else asked for, too, or that a person retries,
+        brings the present state: it is no longer only the plan's.
+        """
+        if job.run_id.kind != "execution":
+            return False
+        return job.kind == "page" or not (job.coalesced or job.replay_of_id)
+
+    def _plan_refusal(self, flow) -> str:
+        """Return why a dry run of this flow cannot be carried out as it is; empty if it can."""
+        return ""
+
     # === A step of somebody else's story ===#
 
     def _is_story_step(self) -> bool:

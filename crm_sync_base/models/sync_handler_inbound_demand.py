@@ -34,6 +34,14 @@ class SyncHandlerInboundDemand(models.AbstractModel):
             unit.sought = False
         return super()._follow_decision(unit, decision, free)
 
+    def _match(self, env, flow, units):
+        """Besides: where nothing is ever created, what is nobody's record is set aside at once."""
+        super()._match(env, flow, units)
+        if not flow._may_create(needed=True):
+            for unit in units:
+                if unit.sought and unit.is_open and unit.record is None and not self._carries_out(unit.job):
+                    self._set_aside(unit)
+
     def _set_aside_unneeded(self, units):
         """Set aside what was looked for, is in Odoo under no guise, and is needed by nothing.
 
@@ -50,6 +58,9 @@ class SyncHandlerInboundDemand(models.AbstractModel):
         while stack:
             stack += [need for need in stack.pop().needs if idle.pop(need.key, None)]
         for unit in idle.values():
-            unit.error, unit.operation, unit.changes, unit.needs = None, "", {}, []
-            unit.brought, unit.match = (), None
-            unit.verdict, unit.summary = "not_needed", _("Not needed in Odoo yet; nothing to do")
+            self._set_aside(unit)
+
+    def _set_aside(self, unit):
+        unit.error, unit.operation, unit.changes, unit.needs = None, "", {}, []
+        unit.brought, unit.match = (), None
+        unit.verdict, unit.summary = "not_needed", _("Not needed in Odoo yet; nothing to do")

@@ -52,22 +52,20 @@ class SyncHandlerInboundRun(models.AbstractModel):
         )
         return Terms(dry, parse_scope(scope) if scope else ())
 
-    def _carries_out(self, job):
-        """Whether a job carries an approved plan out, and must not do anything else.
-
-        A record job that somebody else asked for, too, or that a person retries, brings
-        the present state: it is no longer only the plan's.
-        """
-        if job.run_id.kind != "execution":
-            return False
-        return job.kind == "page" or not (job.coalesced or job.replay_of_id)
-
     def _screen(self, flow, unit, conditions, as_prerequisite):  # pylint: disable=missing-return
         """Besides: set aside what does not meet the condition of the run."""
         super()._screen(flow, unit, conditions, as_prerequisite)
         scope = not as_prerequisite and self._terms(unit.job).scope
         if scope and unit.is_open and not matches(scope, unit.document.data):
             unit.summary = _("Does not meet the condition of the run; nothing to do")
+
+    def _read_documents(self, flow, external_ids, jobs):
+        """Besides: read what the conditions of their runs are about, mapped or not."""
+        asked = {path for job in jobs for path, _operator, _value in self._terms(job).scope}
+        if asked:
+            known = flow.env.context.get("sync_read_paths", ())
+            flow = flow.with_context(sync_read_paths=sorted(asked.union(known)))
+        return super()._read_documents(flow, external_ids, jobs)
 
     # === Dry runs ===#
 

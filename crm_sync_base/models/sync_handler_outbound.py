@@ -10,6 +10,7 @@ from ..lib.declarations import Write, WriteResult
 from ..lib.errors import NotReady, Recovery, SyncError, Transient
 from ..lib.fingerprint import fingerprint
 from ..lib.outcome import Outcome
+from ..lib.outgoing import Outgoing
 
 
 class SyncHandlerOutbound(models.AbstractModel):
@@ -24,7 +25,7 @@ class SyncHandlerOutbound(models.AbstractModel):
         self._take_over(jobs)
         repeated = jobs.filtered("intent")
         outcomes = {}
-        if flow.mode != "dry_run":
+        if not all(self._is_planned_only(flow, job) for job in jobs):
             self._assert_active_mapping()
         writes = self._intents(flow, jobs, outcomes)
         if not writes:
@@ -92,50 +93,67 @@ class SyncHandlerOutbound(models.AbstractModel):
 
     # === Render ===#
 
+    def _is_planned_only(self, flow, job):
+        """Whether a job calls nobody: pages hand over what is to be sent, dry runs only say it."""
+        return job.kind == "page" or (flow.mode == "dry_run" and not self._carries_out(job))
+
     def _intents(self, flow, jobs, outcomes):
         """Return `{job id: Write}` for what must be called; settle the others.
 
         A job that was interrupted repeats the very same intent under its key.
         """
-        env = self._as_service(flow)
-        records = env[flow.model].browse(jobs.mapped("res_id")).exists()
-        wanted = set(records.filtered_domain(flow._odoo_domain())._ids)
-        bindings = self.env["sync.binding"]._for_records(
-            flow.connection_id, flow.remote_object, records
-        )
-        left_over = self._left_over(records, bindings)
-        writes = {}
-        for job in jobs:
-            if job.intent:
-                writes[job.id] = self._write(job, job.intent)
-                continue
-            record = records.browse(job.res_id)
-            if job.res_id in left_over:
-                outcomes[job.id] = Outcome(summary=_("Left over after a merge; the other record is written"))
-                continue
-            try:
-                intent = (
-                    self._intent(flow, job, record, bindings.get(job.res_id))
-                    if job.res_id in wanted
-                    else None
+        writes = {job.id: self._write(job, job.intent) for job in jobs if job.intent}
+        items = [Outgoing(job, job.res_id) for job in jobs if not job.intent]
+        self._prepare(flow, items)
+        self._hold_to_plan(flow, items)
+        self._store_plans(flow, [one for one in items if self._is_planned_only(flow, one.job)])
+        for item in items:
+            job = item.job
+            if not item.intent:
+                outcomes[job.id] = item.outcome
+            elif self._is_planned_only(flow, job):
+                outcomes[job.id] = Outcome(
+                    summary=_("Dry run: would be written to the provider"), res_model=flow.model, res_id=item.res_id
                 )
-            except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
-                raise
-            except Exception as error:  # noqa: BLE001 (stored on the job)
-                outcomes[job.id] = Outcome(error=job._as_sync_error(error))
-                continue
-            if isinstance(intent, Outcome):
-                outcomes[job.id] = intent
-            elif intent is None:
-                outcomes[job.id] = Outcome(summary=_("Nothing to write"))
-            elif flow.mode == "dry_run":
-                outcomes[job.id] = self._record_plan(flow, job, record, intent)
             else:
                 # Whoever repeats it repeats it to the letter: the story is part of it.
-                intent = {**intent, "story": job.correlation_id}
+                intent = {**item.intent, "story": job.correlation_id}
                 job.write({"intent": intent, "intent_at": fields.Datetime.now()})
                 writes[job.id] = self._write(job, intent)
+        self._note_overwritten(flow, [one for one in items if one.intent and one.job.id in writes])
         return writes
+
+    def _prepare(self, flow, items):
+        """Render records and compare them with what the provider was told (constant queries).
+
+        :param items: `Outgoing`s; each has an intent or an outcome afterwards.
+        """
+        records = self._as_service(flow)[flow.model].browse([item.res_id for item in items]).exists()
+        # Taken from one recordset, they are read together.
+        by_id = {record.id: record for record in records}
+        wanted = set(flow._sendable(records)._ids)
+        bindings = self.env["sync.binding"]._for_records(flow.connection_id, flow.remote_object, records)
+        left_over = self._left_over(records, bindings)
+        for item in items:
+            item.record, item.binding = by_id.get(item.res_id), bindings.get(item.res_id)
+            if item.res_id in left_over:
+                item.outcome = Outcome(summary=_("Left over after a merge; the other record is written"))
+            elif item.res_id in wanted:
+                self._prepare_one(flow, item)
+            else:
+                item.outcome = Outcome(summary=_("Nothing to write"))
+
+    def _prepare_one(self, flow, item):
+        try:
+            result = self._intent(flow, item.job, item.record, item.binding)
+        except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+            raise
+        except Exception as error:  # noqa: BLE001 (stored on the job)
+            result = Outcome(error=item.job._as_sync_error(error, item.record.display_name))
+        if isinstance(result, Outcome):
+            item.outcome = result
+        else:
+            item.intent = result
 
     def _left_over(self, records, bindings):
         """Return the ids of records that must not come into being at the provider again."""
@@ -143,22 +161,24 @@ class SyncHandlerOutbound(models.AbstractModel):
         return self.env["sync.binding.former"]._left_over_of(unbound) if unbound else set()
 
     def _intent(self, flow, job, record, binding):
-        """Return what to write (JSON-like), None for nothing, or an `Outcome`.
+        """Return what to write (JSON-like), or an `Outcome`.
 
         The dictionary has external_id, values, fingerprint and key.
         """
         needed = bool((job.payload or {}).get("needed"))
         if not binding and not flow._may_create(needed):
-            return Outcome(summary=_("Not known at the provider; nothing to do"))
+            verdict = "not_needed" if flow.create_policy == "on_demand" else "skipped"
+            return Outcome(summary=_("Not known at the provider; nothing to do"), verdict=verdict)
         values, print_ = self._permitted(flow, record, binding, self._render(flow, record))
         if binding and binding.fingerprint_out == print_ and not self._must_send(flow, values):
             return Outcome(
-                summary=_("Unchanged at the provider"), res_model=record._name, res_id=record.id
+                summary=_("Unchanged at the provider"), res_model=record._name, res_id=record.id,
+                verdict="unchanged",
             )
         if binding and not values:
             return Outcome(
                 summary=_("Nothing of it is ours to change at the provider"),
-                res_model=record._name, res_id=record.id,
+                res_model=record._name, res_id=record.id, verdict="unchanged",
             )
         return {
             "external_id": binding.external_id if binding else None,
@@ -285,6 +305,7 @@ class SyncHandlerOutbound(models.AbstractModel):
             res_model=flow.model,
             res_id=job.res_id,
             mapping_id=flow._planning_mapping().id or None,
+            verdict="update" if write.external_id else "create",
         )
 
     def _remember(self, flow, written):
@@ -318,17 +339,6 @@ class SyncHandlerOutbound(models.AbstractModel):
             "fingerprint_out": intent["fingerprint"],
             "correlation_id": job.correlation_id,
         }
-
-    def _record_plan(self, flow, job, record, intent):
-        """Dry run: store what would be written, call nobody."""
-        self.env["sync.change"]._record_many(
-            [self._change(flow, job, record, intent, intent["external_id"], "planned")]
-        )
-        return Outcome(
-            summary=_("Dry run: would be written to the provider"),
-            res_model=record._name,
-            res_id=record.id,
-        )
 
     def _change(self, flow, job, record, intent, external_id, verdict):
         """Return the row of the change ledger."""

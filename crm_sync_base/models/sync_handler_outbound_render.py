@@ -35,13 +35,13 @@ class SyncHandlerOutboundRender(models.AbstractModel):
             value = self._render_relation(flow, value, rule)
         elif value is False and holder._fields[name].type != "boolean":
             value = None
-        context = self._render_context(record, rule, holder, name)
+        known = self._render_context(record, rule, holder, name)  # a translation takes "context" for Odoo's
         if rule.required and value in (None, "", []):
             raise TransformProblem(_("%s is empty", rule._label()))
         if isinstance(value, list):
-            items = [str(OUTBOUND[rule.transform](item, context)) for item in value]
+            items = [str(OUTBOUND[rule.transform](item, known)) for item in value]
             return (rule.separator or ", ").join(items) if items else None
-        return OUTBOUND[rule.transform](value, context)
+        return OUTBOUND[rule.transform](value, known)
 
     def _render_context(self, record, rule, holder, name):
         """Return what a transform may know of the record besides the value."""

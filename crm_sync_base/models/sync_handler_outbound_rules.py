@@ -23,30 +23,32 @@ class SyncHandlerOutboundRules(models.AbstractModel):
 
     # === What must be known ===#
 
-    def _intents(self, flow, jobs, outcomes):
+    def _prepare(self, flow, items):
         """Read, for the whole batch, what the rules must know of the other side."""
         rules = flow._planning_mapping()._outbound_rules().filtered(lambda rule: rule._reads_first())
         if not rules:
-            return super()._intents(flow, jobs, outcomes)
-        facts = self._remote_facts(flow, jobs)
-        asked = self._asked_about(flow, jobs)
+            return super()._prepare(flow, items)
+        facts = self._remote_facts(flow, items)
+        asked = self._asked_about(flow, items)
         handler = self.with_context(**{REMOTE_FACTS: facts, ASKED_ABOUT: asked})
-        writes = super(SyncHandlerOutboundRules, handler)._intents(flow, jobs, outcomes)
-        self._note_overwritten(flow, jobs.filtered(lambda job: job.id in writes), facts)
-        return writes
+        super(SyncHandlerOutboundRules, handler)._prepare(flow, items)
+        for item in items:
+            item.present = facts.found.get(item.binding.external_id) if item.binding else None
+        return None
 
-    def _remote_facts(self, flow, jobs):
+    def _remote_facts(self, flow, items):
         """Return the `lib.apart.Reading` of the records that are known (a call for each batch)."""
-        records = self.env[flow.model].browse([job.res_id for job in jobs if not job.intent])
+        records = self.env[flow.model].browse([item.res_id for item in items])
         bindings = self.env["sync.binding"]._for_records(flow.connection_id, flow.remote_object, records)
         ids = [binding.external_id for binding in bindings.values()]
+        jobs = self.env["sync.job"].union(*(item.job for item in items))
         return self.env["sync.handler.inbound"]._read_documents(flow, ids, jobs)
 
-    def _asked_about(self, flow, jobs):
+    def _asked_about(self, flow, items):
         """Return `{record id: fields on which a person has yet to decide}` (one query)."""
         waiting = self.env["sync.proposal"].sudo().search(
             [("connection_id", "=", flow.connection_id.id), ("model", "=", flow.model),
-             ("res_id", "in", jobs.mapped("res_id")), ("kind", "=", "conflict"), ("state", "=", "pending")]
+             ("res_id", "in", [item.res_id for item in items]), ("kind", "=", "conflict"), ("state", "=", "pending")]
         )
         found = {}
         for one in waiting:
@@ -55,23 +57,22 @@ class SyncHandlerOutboundRules(models.AbstractModel):
 
     # === Who changed there what Odoo owns ===#
 
-    def _note_overwritten(self, flow, jobs, facts):
+    def _note_overwritten(self, flow, items):
         """Note what somebody changed at the other side in fields that Odoo owns and is about to write.
 
         Seen where the other side is read anyway; nothing is read for it (two queries).
         """
         rules = {rule.remote_path: rule for rule in flow._planning_mapping()._outbound_rules()}
-        known = jobs.filtered(lambda job: job.intent and job.intent["external_id"] in facts)
-        told = self._last_told(flow, known.mapped("res_id"), list(rules)) if known else {}
+        known = [item for item in items if item.present is not None]
+        told = self._last_told(flow, [item.res_id for item in known], list(rules)) if known else {}
         rows = []
-        for job in known:
-            document = facts[job.intent["external_id"]]
-            for path, value in job.intent["values"].items():
-                if (job.res_id, path) not in told:
+        for item in known:
+            for path, value in item.intent["values"].items():
+                if (item.res_id, path) not in told:
                     continue
-                theirs = rules[path]._overwrites(document, told[job.res_id, path], value)
+                theirs = rules[path]._overwrites(item.present, told[item.res_id, path], value)
                 if theirs is not None:
-                    rows.append(self._overwritten(flow, job, rules[path], [value, theirs], document))
+                    rows.append(self._overwritten(flow, item.job, rules[path], [value, theirs], item.present))
         self.env["sync.violation"].sudo()._note_many(rows)
 
     def _overwritten(self, flow, job, rule, values, document):
@@ -110,6 +111,10 @@ class SyncHandlerOutboundRules(models.AbstractModel):
         if failed:
             raise failed  # nobody knows what would be written over
         if binding and self._has_news(flow, binding):
+            if self._is_planned_only(flow, job):
+                return Outcome(
+                    summary=_("It was changed at the provider, which is looked at first"), verdict="conflict"
+                )
             brought = self.env["sync.job"]._enqueue_documents(
                 flow.connection_id, flow.remote_object, [binding.external_id]
             )

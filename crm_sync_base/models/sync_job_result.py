@@ -153,10 +153,14 @@ class SyncJobResult(models.Model):
             job.attempts -= 1
         self._requeue({job: decide(error, job.attempts, policy).delay for job in self})
 
-    def _as_sync_error(self, error):
+    def _as_sync_error(self, error, subject=""):
+        """Return any error as one of ours; what is not one of a record's is a bug.
+
+        :param subject: the record as people know it, where the job is about several.
+        """
         if isinstance(error, SyncError):
             return error
-        subject = self.name or _("The decision")
+        subject = subject or self.name or _("The decision")
         if isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):
             # Connection lost, disk full, out of memory: nothing is wrong with the record.
             wrapped = Transient(_("%s: the database could not take it just then.", subject))

@@ -1,5 +1,6 @@
 from odoo import api, models
 
+from ..lib.priorities import BULK
 from .base import OUTBOX
 
 
@@ -18,22 +19,29 @@ class SyncOutbox(models.AbstractModel):
 
     @api.model
     def _enqueue(self, flow, record_ids):
-        """Enqueue one coalesced job for each record that an outbound flow wants.
+        """Enqueue one coalesced job for each record that an outbound flow wants."""
+        self.env["sync.job"]._enqueue(self._specs(flow, record_ids))
 
-        :return: how many it wants.
+    @api.model
+    def _enqueue_for_run(self, flow, record_ids, run):
+        """Enqueue the job of each record as a part of a run, with less priority than fresh work.
+
+        They are those that a change of the record leads to, so that unfinished calls are
+        taken over and no record is sent twice at a time.
+
+        :return: `{record id: name of the job}` of those that another job sends already.
         """
-        specs = self._specs(flow, record_ids)
-        self.env["sync.job"]._enqueue(specs)
-        return len(specs)
+        specs = [
+            dict(spec, run_id=run.id, priority=flow.priority + BULK) for spec in self._specs(flow, record_ids)
+        ]
+        found = self.env["sync.job"]._enqueue(specs)
+        jobs = self.env["sync.job"].browse({job["id"] for job in found})
+        jobs.invalidate_recordset(["run_id"])
+        return {job.res_id: job.name for job in jobs if job.run_id != run}
 
     def _specs(self, flow, record_ids):
         records = self.env[flow.model].browse(record_ids).exists()
-        records = records.filtered_domain(flow._odoo_domain())
-        records = records.filtered(
-            lambda record: "company_id" not in record._fields
-            or not record.company_id
-            or record.company_id == flow.company_id
-        )
+        records = flow._sendable(records)
         if flow.create_policy != "always":
             known = self.env["sync.binding"]._for_records(
                 flow.connection_id, flow.remote_object, records

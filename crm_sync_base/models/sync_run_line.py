@@ -77,18 +77,30 @@ class SyncRunLine(models.Model):
     def _compute_change(self):
         """Find what each line changed, one query for all (its newest change in the run)."""
         written = self.filtered(lambda line: line.verdict not in ("unchanged", "bind", "not_needed", "skipped"))
+        # What is new at the provider has no id there yet.
+        sent = written.filtered(lambda line: line.flow_id.direction == "outbound")
         changes = self.env["sync.change"].search(
-            [("run_id", "in", written.run_id.ids), ("external_id", "in", written.mapped("external_id"))],
+            [("run_id", "in", written.run_id.ids), "|",
+             "&", ("direction", "=", "inbound"), ("external_id", "in", (written - sent).mapped("external_id")),
+             "&", ("direction", "=", "outbound"), ("res_id", "in", sent.mapped("res_id"))],
             order="id",
-        )
-        found = {(one.run_id, one.remote_object, one.external_id): one for one in changes}
+        )  # fmt: skip
+        found = {self._change_key(one, one.direction): one for one in changes}
         for line in self:
-            change = found.get((line.run_id, line.remote_object, line.external_id), changes.browse())
+            key = self._change_key(line, line.flow_id.direction)
+            change = found.get(key, changes.browse())
             change = change if line in written else changes.browse()
             line.change_id = change
             line.diff = change.diff or False
             line.summary = change.summary or False
             line.short = " · ".join(filter(None, (change.digest, line.reason))) or False
+
+    @staticmethod
+    def _change_key(record, direction):
+        """Return what a line and its change have in common."""
+        if direction == "outbound":
+            return record.run_id, record.model, record.res_id
+        return record.run_id, record.remote_object, record.external_id
 
     @api.model
     def _upsert(self, rows):

@@ -1,7 +1,9 @@
+from ast import literal_eval
 from datetime import timedelta
 
 from odoo import _, api, fields, models
 from odoo.exceptions import AccessError, UserError
+from odoo.fields import Domain
 
 from ..lib import clock
 from ..lib.fingerprint import fingerprint
@@ -25,6 +27,9 @@ class SyncRunPass(models.Model):
     remote_scope = fields.Char(
         string="Only Records With", readonly=True,
         help="A condition besides that of the flow, e.g. [('BillingCountry', '=', 'Germany')].",
+    )
+    odoo_scope = fields.Char(
+        string="Only Odoo Records With", readonly=True, help="Outbound: a condition besides that of the flow.",
     )
     listed = fields.Boolean(readonly=True, help="All records are known; before, there may be more.")
     line_ids = fields.One2many("sync.run.line", "run_id", string="Records", readonly=True)
@@ -113,11 +118,12 @@ class SyncRunPass(models.Model):
     # === Start ===#
 
     @api.model
-    def _start_pass(self, flow, *, dry_run, remote_scope="", external_ids=()):
-        """Start to load the records of a flow, or to plan that.
+    def _start_pass(self, flow, *, dry_run, remote_scope="", odoo_scope="", external_ids=()):
+        """Start to load, or to send, the records of a flow, or to plan that.
 
         :param remote_scope: a condition besides that of the flow.
-        :param external_ids: these records only; empty: all of the object.
+        :param odoo_scope: the same of an outbound flow, as a domain.
+        :param external_ids: these records only (of an outbound flow, ids in Odoo); empty: all.
         :return: the run.
         :raises AccessError: for operators who want more than a dry run, and anybody below.
         :raises UserError: when the flow cannot do it now.
@@ -134,6 +140,7 @@ class SyncRunPass(models.Model):
                 "connection_id": flow.connection_id.id,
                 "company_id": flow.company_id.id,
                 "remote_scope": remote_scope or False,
+                "odoo_scope": odoo_scope or False,
                 "listed": bool(ids),
                 "seen_count": len(ids),
             }
@@ -153,8 +160,6 @@ class SyncRunPass(models.Model):
         if not dry_run and not self.env.user.has_group(MANAGER):
             raise AccessError(_("Only integration managers may write records; a dry run is free to all operators."))
         flow.check_access("read")
-        if flow.direction != "inbound":
-            raise UserError(_("%s writes to the other system: nothing is loaded from there.", flow.name))
         if flow.mode == "off":
             raise UserError(_("%s is off. Switch it to dry run first: then it plans and writes nothing.", flow.name))
         if not flow.mapping_id and flow._needs_mapping():
@@ -167,7 +172,7 @@ class SyncRunPass(models.Model):
     def _enqueue_listing(self):
         """Have the records listed, from the run's cursor on."""
         flow = self.flow_id
-        if not flow._remote().can_poll:
+        if flow.direction == "inbound" and not flow._remote().can_poll:
             raise UserError(
                 _("%s cannot be listed at the provider: name the records by their ids.", flow._remote().label)
             )
@@ -237,9 +242,17 @@ class SyncRunPass(models.Model):
             return self._end("failed", message)
         return self._end("done", self.message)
 
-    def _look_if_last(self, job):
-        """Have it noticed soon that the run is over, if no other job of it is left."""
-        others = [("run_id", "=", self.id), ("state", "in", ("pending", "running")), ("id", "!=", job.id)]
+    def _odoo_domain(self):
+        """Return the domain of the records that this run of an outbound flow is about."""
+        flow = self.flow_id
+        domain = Domain(flow._odoo_domain()) & Domain(literal_eval(self.odoo_scope or "[]"))
+        if "company_id" in self.env[flow.model]._fields:
+            domain &= Domain("company_id", "in", [False, flow.company_id.id])
+        return domain
+
+    def _look_if_last(self, jobs):
+        """Have it noticed soon that the run is over, if no job of it is left but these."""
+        others = [("run_id", "=", self.id), ("state", "in", ("pending", "running")), ("id", "not in", jobs.ids)]
         if self.listed and not self.env["sync.job"].search_count(others, limit=1):
             self._look_again(seconds=1)
 
@@ -259,7 +272,10 @@ class SyncRunPass(models.Model):
         self.env.cr.execute(
             """
             UPDATE sync_job SET state = 'cancelled', done_at = %s, summary = %s
-             WHERE run_id = ANY(%s) AND state = 'pending' AND kind IN ('page', 'load', 'undo')
+             WHERE run_id = ANY(%s) AND state = 'pending'
+               AND (kind IN ('page', 'load', 'undo')
+                    -- What somebody else asked for, too, or may have reached the provider, goes on.
+                    OR kind = 'push' AND coalesced = 0 AND intent IS NULL)
             """,
             [clock.now(), _("The run was cancelled"), self.ids],
         )
@@ -283,7 +299,7 @@ class SyncRunPass(models.Model):
         self.check_access("write")
         self._check_may_resume()
         jobs = self.sudo().env["sync.job"].search(
-            [("run_id", "=", self.id), ("kind", "in", ("page", "record", "undo"))], order="id"
+            [("run_id", "=", self.id), ("kind", "in", ("page", "record", "push", "undo"))], order="id"
         )
         latest = {job.idempotency_key: job for job in jobs}
         again = [
@@ -291,7 +307,10 @@ class SyncRunPass(models.Model):
             if job.state == "failed" or (job.state == "cancelled" and job.kind != "record")
         ]  # fmt: skip
         self.sudo().write({"state": "running", "done_at": False, "message": False})
-        jobs._enqueue([job._replay_spec() for job in again])
+        # What was taken back is still this run's; a failure that is tried again is a person's.
+        jobs._enqueue(
+            [dict(job._replay_spec(), **({"replay_of_id": False} if job.state == "cancelled" else {})) for job in again]
+        )
         if not self.listed:
             self._enqueue_listing()
         self._look_again()

@@ -60,7 +60,7 @@ class SyncRunPlan(models.Model):
                 "seen_count": len(lines),
             }
         )
-        run._enqueue_pages(lines.mapped("external_id"))
+        run._enqueue_pages(lines.mapped("res_id" if self.flow_id.direction == "outbound" else "external_id"))
         run._look_again()
         return run.sudo(False)._action_form()
 
@@ -74,6 +74,9 @@ class SyncRunPlan(models.Model):
             raise UserError(_("%s was approved already. Start another dry run.", self.name))
         if self.flow_id.mode == "off":
             raise UserError(_("%s is off. Switch it to dry run or go live first.", self.flow_id.name))
+        refusal = self.flow_id._handler("page")._plan_refusal(self.flow_id)
+        if refusal:
+            raise UserError(refusal)
         if self.flow_id.phase_locked:
             # Writing for real is what the phases of a go-live keep back.
             raise UserError(self.flow_id.phase_locked)
@@ -90,20 +93,16 @@ class SyncRunPlan(models.Model):
     def _planned(self, keys):
         """Return `{line key: Planned}` of what this dry run planned (two queries)."""
         self.ensure_one()
-        Line, Change = self.env["sync.run.line"].sudo(), self.env["sync.change"].sudo()
-        lines = Line.search([("run_id", "=", self.id), ("key", "in", list(keys)), ("digest", "!=", False)])
-        changes = Change.search(
-            [("run_id", "=", self.id), ("verdict", "=", "planned"), ("external_id", "in", lines.mapped("external_id"))]
+        lines = self.env["sync.run.line"].sudo().search(
+            [("run_id", "=", self.id), ("key", "in", list(keys)), ("digest", "!=", False)]
         )
-        found = {f"{change.remote_object}:{change.external_id}": change for change in changes}
-        result = {}
-        for line in lines:
-            change = found.get(line.key, changes.browse())
-            result[line.key] = Planned(
-                line.verdict, line.res_id or None, change.mapping_id.id or None, line.digest or "",
-                change.values or {},
-            )  # fmt: skip
-        return result
+        return {
+            line.key: Planned(
+                line.verdict, line.res_id or None, line.change_id.mapping_id.id or None, line.digest,
+                line.change_id.values or {},
+            )
+            for line in lines
+        }  # fmt: skip
 
     # === Actions ===#
 

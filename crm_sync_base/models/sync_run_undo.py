@@ -75,6 +75,15 @@ class SyncRunUndo(models.Model):
             raise UserError(_("%s is still running. Cancel it first.", self.name))
         if self.undo_ids.filtered(lambda run: run.state == "running"):
             raise UserError(_("%s is being undone already.", self.name))
+        if self.flow_id.direction == "outbound" and self._outbound_count(self):
+            raise UserError(
+                _(
+                    "%(run)s wrote to %(system)s: what was sent there cannot be taken back from Odoo. Correct the "
+                    "records in Odoo and send them again, or restore them in the other system; “Changes” lists them.",
+                    run=self.name,
+                    system=self.connection_id.name,
+                )
+            )
 
     def _changed_records(self):
         """Return `[(flow id, ids of its changes)]` of each record that this run changed (one query).

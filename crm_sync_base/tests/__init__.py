@@ -1,5 +1,6 @@
 from . import test_lib_transforms
 from . import test_lib_planner
+from . import test_lib_outgoing
 from . import test_lib_values
 from . import test_lib_coalescer
 from . import test_lib_saga
@@ -59,6 +60,7 @@ from . import test_flow_timing
 from . import test_flow_catalogue
 from . import test_run
 from . import test_run_demand
+from . import test_run_outbound
 from . import test_lib_progress
 from . import test_lib_schema
 from . import test_lib_mapping_check

@@ -8,6 +8,8 @@ from decimal import Decimal
 from odoo import Command
 from odoo.addons.q2c_sale.lib import facts
 
+from ..models.base import OUTBOX
+
 PRODUCTS = (("Q2C-PLAT", "Platform licence"), ("Q2C-ONB", "Onboarding"), ("Q2C-SUP", "Support"))
 
 
@@ -35,6 +37,10 @@ class DealSetup:
     def source_totals(self, deal_id):
         """Return net, tax and total of the deal's quote, as `Decimal`."""
         raise NotImplementedError
+
+    def make_deal_of_one_customer(self):
+        """Create and win a deal whose customer has a name and postcode like no other; return its id."""
+        return self.make_deal()
 
     # === Set-up ===#
 
@@ -212,6 +218,59 @@ class DealStory(DealSetup):
         self.run_lane()
         self.assertEqual(self.order_of(deal_id).state, "sale")
         self.assertEqual(missing.state, "resolved")
+
+    # === Runs ===#
+
+    def ended(self, run):
+        """Let a run come to its end."""
+        self.run_lane()
+        self.env["sync.run"]._cron_replay()
+        run.invalidate_recordset()
+        return run
+
+    def approved(self, plan):
+        """Approve a dry run and let that come to its end."""
+        return self.ended(self.env["sync.run"].browse(plan.action_approve()["res_id"]))
+
+    def test_a_first_load_recognises_the_customers_that_are_here(self):
+        company = self.deliver(self.make_deal_of_one_customer()).partner_id
+        Binding, Run = self.env["sync.binding"], self.env["sync.run"]
+        binding = Binding.search(
+            [("connection_id", "=", self.connection.id), ("model", "=", "res.partner"), ("res_id", "=", company.id)]
+        )
+        external_id, remote_object = binding.external_id, binding.remote_object
+        flow = self.flows.filtered(lambda one: one.remote_object == remote_object and one.direction == "inbound")
+        self.assertEqual(flow.create_policy, "on_demand")
+        binding.unlink()
+        count = self.env["res.partner"].search_count([])
+        plan = self.ended(Run._start_pass(flow, dry_run=True))
+        line = plan.line_ids.filtered(lambda one: one.external_id == external_id)
+        self.assertIn(line.verdict, ("bind", "update"), line.reason)
+        self.assertEqual((line.res_id, plan.create_count), (company.id, 0))
+        self.approved(plan)
+        found = Binding._lookup(self.connection, remote_object, [external_id])
+        self.assertEqual(found[external_id].res_id, company.id)
+        self.assertEqual(self.env["res.partner"].search_count([]), count, "nothing is created that nobody needs")
+        again = self.ended(Run._start_pass(flow, dry_run=False))
+        self.assertFalse(again.create_count)
+        self.assertEqual(again.line_ids.filtered(lambda one: one.external_id == external_id).verdict, "unchanged")
+
+    def test_a_dry_run_of_the_status_says_what_the_crm_would_be_told(self):
+        deal_id = self.make_deal()
+        order = self.deliver(deal_id)
+        flow = self.flows.filtered(lambda one: one.model == "sale.order" and one.direction == "outbound")
+        old, new = order.name, f"{order.name}-R"
+        order.name = new
+        self.env.flush_all()
+        self.env.cr.precommit.data.pop(OUTBOX, None)  # as if the flow had been off
+        plan = self.ended(self.env["sync.run"]._start_pass(flow, dry_run=True))
+        line = plan.line_ids.filtered(lambda one: one.res_id == order.id)
+        self.assertEqual((line.verdict, plan.create_count), ("update", 0), line.reason)
+        self.assertEqual([(one["before"], one["after"]) for one in line.diff], [(old, new)])
+        self.assertNotIn(new, self.remote_status(deal_id).values())
+        run = self.approved(plan)
+        self.assertEqual((run.state, run.update_count), ("done", plan.update_count))
+        self.assertIn(new, self.remote_status(deal_id).values())
 
     # === What the CRM says of the deal ===#
 

@@ -147,6 +147,14 @@ class TestLoadOnDemand(RunCase):
         self.assertEqual(self.counts(run), {"bind": 1, "update": 1, "not_needed": 2})
         self.assertEqual(self.bound("equal"), equal)
 
+    def test_nor_does_it_create_what_a_known_record_needs(self):
+        self.flow.create_policy = "never"
+        self.family(page_size=1)
+        run = self.loaded()
+        self.assertEqual(self.counts(run), {"blocked": 1, "not_needed": 3})
+        self.assertIn("Parent", self.line(run, "child").reason)
+        self.assertEqual(self.count(), 1)
+
     def test_queries_do_not_grow_with_a_page(self):
         self.flow.page_size = 100
         self.put(60)

@@ -28,6 +28,14 @@ class TestSalesforceDeals(DealStory, SalesforceCase):
                                     "ShippingCountry": "United States"})
         return self.admin.post("/salesforce/deals", {"win": True, **spec})["opportunity_id"]
 
+    def make_deal_of_one_customer(self):
+        """Create and win an opportunity of an account with a postcode; return its id."""
+        return self.make_deal(account={
+            "Name": "Recognised Account", "BillingCountry": "United States", "BillingCity": "Yakima",
+            "BillingState": "WA", "BillingPostalCode": "98901", "ShippingStreet": "1 Dock Road",
+            "ShippingCity": "Seattle", "ShippingCountry": "United States",
+        })
+
     def same_customer(self, deal_id):
         """Return the account of an opportunity."""
         return {"account": self.admin.get(f"/salesforce/records/Opportunity/{deal_id}")["AccountId"]}
