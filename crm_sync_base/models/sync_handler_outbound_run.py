@@ -63,14 +63,14 @@ class SyncHandlerOutboundRun(models.AbstractModel):
     def _store_plans(self, flow, items):
         """Store what would be written, with what the provider has now (a call for each batch)."""
         planned = [item for item in items if item.intent]
-        known = [item.intent["external_id"] for item in planned if item.intent["external_id"]]
+        known = [item.intent["external_id"] for item in planned if item.intent["external_id"] and not item.present]
         jobs = self.env["sync.job"].union(*(item.job for item in planned))
         # What cannot be read is planned all the same: then nobody knows what it has now.
         documents = self.env["sync.handler.inbound"]._read_documents(flow, known, jobs).found
         rows = []
         for item in planned:
             external_id = item.intent["external_id"]
-            document = documents.get(external_id)
+            document = item.present or documents.get(external_id)
             present = None if document is None else {
                 path: None if (value := paths.get(document.data, path)) is paths.MISSING else value
                 for path in item.intent["values"]
