@@ -307,13 +307,22 @@ class SyncRunPass(models.Model):
             if job.state == "failed" or (job.state == "cancelled" and job.kind != "record")
         ]  # fmt: skip
         self.sudo().write({"state": "running", "done_at": False, "message": False})
-        # What was taken back is still this run's; a failure that is tried again is a person's.
-        jobs._enqueue(
-            [dict(job._replay_spec(), **({"replay_of_id": False} if job.state == "cancelled" else {})) for job in again]
-        )
+        jobs._enqueue([self._resume_spec(job) for job in again])
         if not self.listed:
             self._enqueue_listing()
         self._look_again()
+
+    @staticmethod
+    def _resume_spec(job):
+        """Return the job that does what was cancelled or failed.
+
+        What was taken back before it was sent is still the run's; a failure that is tried
+        again is a person's, who wants the present state.
+        """
+        spec = job._replay_spec()
+        if job.kind == "push" and job.state == "cancelled":
+            spec["replay_of_id"] = False
+        return spec
 
     def _check_may_resume(self):
         self._check_may_start(self.flow_id, self.dry_run)
