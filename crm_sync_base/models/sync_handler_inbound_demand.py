@@ -34,7 +34,7 @@ class SyncHandlerInboundDemand(models.AbstractModel):
             unit.sought = False
         return super()._follow_decision(unit, decision, free)
 
-    def _match(self, env, flow, units):
+    def _match(self, env, flow, units):  # pylint: disable=missing-return
         """Besides: where nothing is ever created, what is nobody's record is set aside at once."""
         super()._match(env, flow, units)
         if not flow._may_create(needed=True):
