@@ -173,10 +173,11 @@ class SyncHandlerInbound(models.AbstractModel):
 
     def _record_plan(self, units):
         """Dry run: store the differences, apply nothing."""
-        planned = [unit for unit in self._reachable(units) if unit.operation]
+        reached = self._reachable(units)
+        planned = [unit for unit in reached if unit.operation]
         planned = self._not_planned_before(planned)
         self.env["sync.change"]._record_many([self._change(unit, "planned") for unit in planned])
-        self._foresee_proposals(self._reachable(units))
+        self._foresee_proposals(reached)
         for unit in units:
             if unit.is_open:
                 unit.summary = _("Dry run: %s", self._summary(unit))
