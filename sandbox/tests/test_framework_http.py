@@ -1,6 +1,7 @@
 """The process: admin API, call faults, call log, restart."""
 
 import time
+from email.utils import parsedate_to_datetime
 
 import pytest
 import requests
@@ -42,6 +43,22 @@ def test_status_fault_applies_so_many_times(sandbox, get):
     sandbox.fault("salesforce", "status", status=503, times=2, skip=1, path_regex="data$")
     assert [get().status_code for _i in range(4)] == [200, 503, 503, 200]
     assert sandbox.admin("GET", "faults") == []
+
+
+def test_a_fault_may_be_one_records(sandbox, get):
+    sandbox.fault("salesforce", "status", status=400, contains="Poisoned One")
+    assert [get(params={"q": name}).status_code for name in ("A Good One", "A Poisoned One")] == [200, 400]
+    url = sandbox.url + "/salesforce/services/oauth2/token"
+    bodies = [{"grant_type": "Poisoned One"}, {"grant_type": "password"}]
+    errors = [requests.post(url, json=body, timeout=5).json()["error"] for body in bodies]
+    assert errors[0] == "malformed_id" and errors[1] != errors[0], "the handler can still read the body"
+
+
+def test_answers_are_dated_by_the_sandboxs_clock(sandbox, get):
+    sandbox.admin("POST", "clock", json={"offset": 3600})
+    ahead = parsedate_to_datetime(get().headers["Date"]).timestamp() - time.time()
+    sandbox.admin("POST", "clock", json={"reset": True})
+    assert ahead == pytest.approx(3600, abs=5)
 
 
 def test_latency_fault(sandbox, get):
