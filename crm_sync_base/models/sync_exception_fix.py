@@ -90,7 +90,7 @@ class SyncExceptionFix(models.Model):
         Model = self.env[self.model].sudo()
         if self.kind == OPEN:
             record = Model.browse(self.res_id).exists()
-            return not record or ("active" in Model._fields and record.active)
+            return not record or bool(Model._active_name and record[Model._active_name])
         if self.field not in Model._fields:
             return False
         count = Model.search_count([(self.field, "=", self._stored_value())], limit=2)

@@ -31,9 +31,8 @@ class SyncFlow(models.Model):
     sequence = fields.Integer(default=10)
     active = fields.Boolean(default=True)
     code = fields.Char(help="Stable key, unique in the connection; shipped flows are found by it.")
-    connection_id = fields.Many2one(
-        "sync.connection", required=True, ondelete="cascade", index=True, check_company=True
-    )
+    # Its company is the connection's: checked against that, a new flow would find no connection.
+    connection_id = fields.Many2one("sync.connection", required=True, ondelete="cascade", index=True)
     provider = fields.Selection(related="connection_id.provider", store=True)
     company_id = fields.Many2one(related="connection_id.company_id", store=True, index=True)
     direction = fields.Selection(
@@ -165,6 +164,12 @@ class SyncFlow(models.Model):
                     ("model", "=", flow.model),
                 ]
             )
+
+    @api.onchange("direction")
+    def _onchange_direction(self):
+        """Mapped records are processed by the handler of their direction."""
+        if self.handler in ("inbound", "outbound"):
+            self.handler = self.direction
 
     # === Constraints ===#
 
@@ -378,6 +383,16 @@ class SyncFlow(models.Model):
         """Hold the flow's jobs back, or let them run again."""
         for flow in self:
             flow.paused = not flow.paused
+
+    def action_edit_mapping(self):
+        """Open the mapping version in preparation; without one, begin the next (or the first)."""
+        self.ensure_one()
+        prepared = self.mapping_ids.filtered(lambda mapping: mapping.state in ("draft", "review"))[:1]
+        if prepared:
+            return prepared.action_open()
+        if self.mapping_id:
+            return self.mapping_id.action_new_version()
+        return self.env["sync.mapping"].create({"flow_id": self.id}).action_open()
 
     def action_open_jobs(self):
         """Open the jobs of this flow."""

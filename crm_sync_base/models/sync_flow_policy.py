@@ -56,9 +56,12 @@ class SyncFlowPolicy(models.Model):
             owners.reverse()
         working = exception.user_id if exception and exception.state == "acknowledged" else owners[0]
         candidates = working, *owners, self.connection_id.create_uid
+        # Whoever asks need not see the other companies of those who may be asked.
         human = [
             user
             for user in candidates
-            if user.active and user._is_internal() and (self.company_id or user.company_id) in user.company_ids
+            if user.active
+            and user._is_internal()
+            and (self.company_id or user.company_id) in user.sudo().company_ids
         ]
         return human[0] if human else self.env.ref("base.user_admin")

@@ -178,7 +178,7 @@ class SyncHandlerInboundMatch(models.AbstractModel):
         countries = self._country_codes(env, {row.get("country_id") for row in rows})
         title = self._title(env, flow, ladder)
         for record, row in zip(found, rows, strict=True):
-            archived = row.get("active") is False
+            archived = row.get(found._active_name) is False
             records[record.id] = self._entry(found, row, title, countries, archived)
         bindings = self.env["sync.binding"]._for_records(flow.connection_id, flow.remote_object, found)
         taken.update({res_id: binding.external_id for res_id, binding in bindings.items()})

@@ -176,11 +176,12 @@ class SyncHandlerInboundMerge(models.AbstractModel):
     @staticmethod
     def _archive(record):
         """Archive a record; return whether it was active and is not any more."""
-        if "active" not in record._fields or not record.active:
+        name = record._active_name
+        if not name or not record[name]:
             return False
         try:
             with record.env.cr.savepoint():
-                record.active = False
+                record[name] = False
                 record.env.flush_all()
         except (RedirectWarning, UserError):
             record.invalidate_recordset()
@@ -199,5 +200,5 @@ class SyncHandlerInboundMerge(models.AbstractModel):
             "record_name": record.display_name,
             "remote_object": unit.flow.remote_object,
             "external_id": unit.external_id,
-            "values": {"active": [True, False]},
+            "values": {record._active_name: [True, False]},
         }

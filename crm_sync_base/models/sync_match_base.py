@@ -30,7 +30,7 @@ class Base(models.AbstractModel):
 
     def _sync_match_fields(self):
         """Return the fields that roles, parents and countries are read from."""
-        return [name for name in ("active", "country_id", "parent_id") if name in self._fields]
+        return [name for name in (self._active_name, "country_id", "parent_id") if name in self._fields]
 
     def _sync_can_merge(self):
         """Return whether several records of this model can be made one."""

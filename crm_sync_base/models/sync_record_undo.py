@@ -18,7 +18,7 @@ class SyncRecordUndo(models.AbstractModel):
 
     def _sync_is_set_aside(self):
         """Whether the record is out of use already."""
-        return "active" in self._fields and not self.active
+        return bool(self._active_name) and not self[self._active_name]
 
     def _sync_set_aside(self):
         """Take a record out of use whose creation is undone; it is never deleted.
@@ -30,12 +30,14 @@ class SyncRecordUndo(models.AbstractModel):
         :raises UserError: when there is no way to.
         """
         self.ensure_one()
-        if "active" not in self._fields:
+        # Models that were made up in Odoo call it x_active.
+        name = self._active_name
+        if not name:
             raise UserError(
                 _("%s can be neither archived nor cancelled. Decide what becomes of it.", self.display_name)
             )
-        self.active = False
-        return Aside({"active": (True, False)})
+        self[name] = False
+        return Aside({name: (True, False)})
 
     def _sync_bring_back(self, values):
         """Take a record into use again that was set aside.
@@ -44,5 +46,6 @@ class SyncRecordUndo(models.AbstractModel):
         :return: `{field: (before, after)}` of what this wrote.
         """
         self.ensure_one()
-        self.active = True
-        return {"active": (False, True)}
+        name = self._active_name
+        self[name] = True
+        return {name: (False, True)}

@@ -93,6 +93,12 @@ class Page:
 
     # --- events ---
 
+    def _on_Page_javascriptDialogOpening(self, _params: dict) -> None:
+        """Answer without waiting: whoever waits for another command is told of the dialog first."""
+        self._number += 1
+        self._socket.send(json.dumps(
+            {"id": self._number, "method": "Page.handleJavaScriptDialog", "params": {"accept": True}}))
+
     def _on_Network_requestWillBeSent(self, params: dict) -> None:
         url = params["request"]["url"]
         if params.get("type") not in ("EventSource", "WebSocket") and not any(part in url for part in OF_WORKERS):
