@@ -337,13 +337,21 @@ class SyncFlow(models.Model):
     # === Actions ===#
 
     def action_poll_now(self):
-        """Look for changes of this flow right away.
+        """Look for changes of this flow right away, and say so.
 
         :raises AccessError: for who may not work on jobs.
         """
         self.env["sync.job"].check_access("create")
         self._enqueue_poll()
         self.env["sync.lane"]._wake()
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {
+                "type": "info",
+                "message": _("Changes are being looked for. What is found appears in Ledgers → Changes."),
+            },
+        }
 
     def action_send_all(self):
         """Outbound: send every record in the flow's condition that is not equal already.
@@ -399,6 +407,11 @@ class SyncFlow(models.Model):
         action = self.env["ir.actions.act_window"]._for_xml_id("crm_sync_base.action_sync_job")
         action["domain"] = [("flow_id", "in", self.ids)]
         return action
+
+    def action_open_runs(self):
+        """Open the loads, dry runs, approved plans and undos of this flow, and its polls."""
+        action = self.env["ir.actions.act_window"]._for_xml_id("crm_sync_base.action_sync_run")
+        return dict(action, domain=[("flow_id", "in", self.ids)], context={})
 
     def action_open_failed_jobs(self):
         """Open the jobs of this flow that wait for a person."""

@@ -49,7 +49,7 @@ class SyncHandlerLoad(models.AbstractModel):
         summary = _("%s listed", run.seen_count)
         if not done:
             return Outcome(later=0.0, summary=summary)
-        run._look_again(seconds=1)
+        run._look_again(seconds=0)
         return Outcome(summary=summary)
 
     def _page(self, flow, job, start):

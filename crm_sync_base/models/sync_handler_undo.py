@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from odoo import _, models
+from odoo import SUPERUSER_ID, _, models
 
 from ..lib import planner, undo
 from ..lib.outcome import Outcome
@@ -205,11 +205,9 @@ class SyncHandlerUndo(models.AbstractModel):
         )
 
     def _who_changed(self, unit, names):
-        return _(
-            "%(user)s changed it since: %(fields)s.",
-            user=unit.record.sudo().write_uid.name or _("Somebody"),
-            fields=self._labels(unit, names),
-        )
+        writer = unit.record.sudo().write_uid
+        user = _("The synchronisation") if writer.id == SUPERUSER_ID else writer.name or _("Somebody")
+        return _("%(user)s changed it since: %(fields)s.", user=user, fields=self._labels(unit, names))
 
     def _left_text(self, unit, left):
         """Return in words which fields stay as they are, and why."""

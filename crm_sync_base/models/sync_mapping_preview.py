@@ -156,22 +156,12 @@ class SyncMappingPreview(models.Model):
             }
         )
         self.env.ref("crm_sync_base.ir_cron_mapping_preview").sudo()._trigger()
-        return self._form()
 
     def action_cancel(self):
         """Stop after the records that are under way."""
         self.filtered(lambda preview: preview.state == "running").write(
             {"state": "cancelled", "done_at": fields.Datetime.now()}
         )
-
-    def _form(self):
-        return {
-            "type": "ir.actions.act_window",
-            "res_model": self._name,
-            "res_id": self.id,
-            "view_mode": "form",
-            "views": [(False, "form")],
-        }
 
     def action_open_lines(self):
         """Open what differs, record by record."""

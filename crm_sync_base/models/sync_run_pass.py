@@ -251,10 +251,15 @@ class SyncRunPass(models.Model):
         return domain
 
     def _look_if_last(self, jobs):
-        """Have it noticed soon that the run is over, if no job of it is left but these."""
-        others = [("run_id", "=", self.id), ("state", "in", ("pending", "running")), ("id", "not in", jobs.ids)]
-        if self.listed and not self.env["sync.job"].search_count(others, limit=1):
-            self._look_again(seconds=1)
+        """Have it noticed right after the commit that the run is over, if no job but these waits.
+
+        Jobs that run at this moment, in the same batch or elsewhere, do the same: whoever
+        commits last is seen by the last look. Nothing is left to a moment in the future,
+        because Odoo looks at those once a minute only, and somebody is watching the bar.
+        """
+        waiting = [("run_id", "=", self.id), ("state", "=", "pending"), ("id", "not in", jobs.ids)]
+        if self.listed and not self.env["sync.job"].search_count(waiting, limit=1):
+            self._look_again(seconds=0)
 
     # === Cancel, resume ===#
 
