@@ -12,8 +12,8 @@ _SCOPE = "([...document.querySelectorAll('.modal.o_technical_modal, .modal.show,
 #: What can be pressed, and the lines of its text that can be seen.
 _PRESSABLE = """
 [...%s.querySelectorAll(`
-    button, a, [role=tab], [role=menuitem], .o-dropdown-item, .form-check-label, .o_data_cell, .o_kanban_record,
-    .o-mail-ActivityGroup`)]
+    button, a, [role=tab], [role=menuitem], .o-dropdown-item, .o_select_menu_item, .form-check-label,
+    .o_data_cell, .o_kanban_record, .o-mail-ActivityGroup`)]
     .filter((one) => one.checkVisibility() && !one.disabled)
     .filter((one) => one.innerText.split('\\n').some((line) => line.trim() === %s))
 """
@@ -62,9 +62,14 @@ class Person:
         self.page.evaluate(f"{found}[0].click()")
         self.client.settle()
 
-    def go_to(self, *names: str) -> None:
+    def goes_back(self) -> None:
+        """Go to the page before."""
+        self.page.evaluate("history.back()")
+        self.client.settle()
+
+    def go_to(self, name: str) -> None:
         """Open an item of the app's menu."""
-        [menu] = [one for one in self.client.menus("crm_sync_base.menu_root") if one.name == names[-1]]
+        [menu] = [one for one in self.client.menus("crm_sync_base.menu_root") if one.name == name]
         self.client.open_menu(menu)
 
     def write(self, field: str, text: str) -> None:
