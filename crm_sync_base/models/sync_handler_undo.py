@@ -206,8 +206,9 @@ class SyncHandlerUndo(models.AbstractModel):
 
     def _who_changed(self, unit, names):
         writer = unit.record.sudo().write_uid
-        user = _("The synchronisation") if writer.id == SUPERUSER_ID else writer.name or _("Somebody")
-        return _("%(user)s changed it since: %(fields)s.", user=user, fields=self._labels(unit, names))
+        # Not named "user": a translation would take that for the id of one.
+        who = _("The synchronisation") if writer.id == SUPERUSER_ID else writer.name or _("Somebody")
+        return _("%(user)s changed it since: %(fields)s.", user=who, fields=self._labels(unit, names))
 
     def _left_text(self, unit, left):
         """Return in words which fields stay as they are, and why."""

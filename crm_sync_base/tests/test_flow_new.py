@@ -13,9 +13,10 @@ class TestNewFlow(SyncCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        # Whoever set the connection up works for a company that the manager does not see.
+        # Somebody who works for a company that the manager does not see, too.
         other = cls.env["res.company"].create({"name": "Somewhere Else"})
-        cls.connection.create_uid.company_ids |= other
+        cls.owner = new_test_user(cls.env, "owner_new", groups="base.group_user", name="Olga Owner")
+        cls.owner.company_ids |= other
         cls.manager = new_test_user(cls.env, "manager_new", groups=GROUP + "manager")
 
     def new_flow(self, **values):
@@ -39,9 +40,9 @@ class TestNewFlow(SyncCase):
             self.env["ir.model"].with_user(operator).name_search("Contact")
 
     def test_the_form_shows_whom_it_asks_without_his_other_companies(self):
-        flow = self.new_flow()
+        flow = self.new_flow(owner_id=self.owner)
         self.assertEqual(flow.company_id, self.connection.company_id)
-        self.assertIn(self.connection.create_uid.name, str(flow.failure_help))
+        self.assertIn("Olga Owner", str(flow.failure_help))
 
     def test_the_handler_follows_the_direction(self):
         self.assertEqual(self.new_flow().handler, "inbound")
