@@ -13,6 +13,7 @@ from ..lib.priorities import URGENT
 from ..lib.timing import SQL_OPEN
 
 MAX_CRASHES = 3  # a job that killed its worker so often is parked
+LAST_CHANCE = MAX_CRASHES - 1  # one whose next crash parks it runs with nothing beside it
 GATHERED = ("record", "push")  # kinds of jobs that a batch flow lets wait for each other
 ALONE = ("poll", "load", "page", "undo")  # kinds of jobs that are a batch of their own
 
@@ -178,7 +179,8 @@ class SyncJobQueue(models.Model):
         head = self._most_urgent(terms)
         if not head:
             return self.browse()
-        flow_id, kind, suspect, batch_size = head
+        flow_id, kind, crashes, batch_size = head
+        suspect = bool(crashes)
         terms.update(
             flow_id=flow_id,
             kind=kind,
@@ -204,37 +206,53 @@ class SyncJobQueue(models.Model):
         return jobs
 
     def _are_stopped(self):
-        """Return whether a hold or a switch stops these, claimed jobs of one flow and kind, after all.
+        """Return whether a hold, a switch or their company stops these claimed jobs of one flow and kind.
 
         The claim does not see what is committed while it is made. Once it is committed
         itself, either this sees the hold, or whoever set the hold sees them running: so
-        nothing begins after a hold that did not run when it was set.
+        nothing begins after a hold that did not run when it was set. The same holds for
+        a job that has its last chance, and what another lane has claimed meanwhile.
         """
-        terms = {"flow_id": self.flow_id.id, "now": clock.now()}
+        terms = {
+            "flow_id": self.flow_id.id, "now": clock.now(), "worker": worker.identity(), "ids": self.ids,
+            "alone": self._have_last_chance(),
+        }
         may_run = self._SQL_NOT_HELD if self[0].kind == "undo" else self._SQL_STILL_OPEN
-        self.env.cr.execute(may_run, terms)
+        self.env.cr.execute(f"{may_run} AND {self._NOT_BESIDE}", terms)
         return not self.env.cr.fetchone()
+
+    def _have_last_chance(self):
+        """Return whether this job would be parked by one more death of its worker."""
+        return self[:1].crashes >= LAST_CHANCE
 
     def _most_urgent(self, terms):
         """Return flow, kind, whether it is a suspect, and batch size of what runs next.
 
-        One suspect at a time, of all lanes: a worker that dies takes with it what its
-        other lanes were doing, and who was only there must not be parked for it.
+        A worker that dies takes with it what its other lanes were doing, and who was only
+        there must not be parked for it. So one suspect runs at a time, of all lanes, and
+        one whose next crash would park it runs in a process that does nothing else: its
+        death is proof then. Until there is such a moment, others go on.
         """
         self.env.cr.execute(self._SQL_MOST_URGENT, terms, log_exceptions=False)
         head = self.env.cr.fetchone()
-        if not head or not head[2] or self._may_run_suspect():
+        if not head or not head[2] or self._may_run_suspect(alone=head[2] >= LAST_CHANCE):
             return head
         self.env.cr.execute(self._SQL_MOST_URGENT, {**terms, "suspects": False}, log_exceptions=False)
         return self.env.cr.fetchone()
 
-    def _may_run_suspect(self):
-        """Return whether no suspect runs, and none is being claimed by another lane."""
+    def _may_run_suspect(self, alone):
+        """Return whether no suspect runs, and none is being claimed by another lane.
+
+        :param alone: whether nothing else of this process may run, either.
+        """
         self.env.cr.execute("SELECT pg_try_advisory_xact_lock(hashtext('sync_job suspects'))")
         if not self.env.cr.fetchone()[0]:
             return False
         # After the lock: what the lane before claimed is committed, and seen.
-        self.env.cr.execute("SELECT 1 FROM sync_job WHERE state = 'running' AND crashes > 0 LIMIT 1")
+        self.env.cr.execute(
+            "SELECT 1 FROM sync_job WHERE state = 'running' AND (crashes > 0 OR (%s AND worker = %s)) LIMIT 1",
+            [alone, worker.identity()],
+        )
         return not self.env.cr.fetchone()
 
     def _claim_terms(self, lane, now):
@@ -245,6 +263,7 @@ class SyncJobQueue(models.Model):
             "less": URGENT if lane.express else 2**31 - 1,
             "blocked": self._blocked_rows(),
             "suspects": True,
+            "worker": worker.identity(),
         }
 
     def _claim_size(self, flow_id, kind, batch_size):
@@ -316,16 +335,26 @@ class SyncJobQueue(models.Model):
            AND {_TAKEN}
     """
 
-    # The flow, kind and batch size of the job that should run next. One probe of the
+    # Of claimed jobs: this process runs nothing that must be alone, and nothing at all if they must.
+    _NOT_BESIDE = f"""
+               NOT EXISTS (SELECT 1 FROM sync_job r
+                            WHERE r.state = 'running' AND r.worker = %(worker)s AND r.id <> ALL(%(ids)s)
+                              AND (%(alone)s OR r.crashes >= {LAST_CHANCE}))
+    """
+
+    # The flow, kind, crashes and batch size of the job that should run next. One probe of the
     # index for each flow and kind: a backlog of one that is held costs the others nothing.
+    # Nothing starts in a process in which a job has its last chance.
     _SQL_MOST_URGENT = f"""
-        SELECT o.id, o.kind, head.crashes > 0, o.batch_size
+        SELECT o.id, o.kind, head.crashes, o.batch_size
           FROM ({_SQL_WORK}) o
          CROSS JOIN LATERAL (
                SELECT j.priority, j.id, j.crashes FROM sync_job j
                 WHERE j.flow_id = o.id AND j.kind = o.kind AND {_RUNNABLE}
                 ORDER BY j.priority, j.id
                 LIMIT 1) head
+         WHERE NOT EXISTS (SELECT 1 FROM sync_job r
+                            WHERE r.state = 'running' AND r.crashes >= {LAST_CHANCE} AND r.worker = %(worker)s)
          ORDER BY head.priority, head.id
          LIMIT 1
     """

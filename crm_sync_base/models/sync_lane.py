@@ -269,6 +269,7 @@ class SyncLane(models.Model):
             jobs._give_back()
             self._commit()
             return len(jobs)
+        alone = jobs._have_last_chance()
         flow = jobs.flow_id
         handler = flow._handler(jobs[0].kind)
         try:
@@ -287,6 +288,8 @@ class SyncLane(models.Model):
                 _logger.exception("Synchronisation: batch of %s failed", flow.display_name)
             self._fail_batch(jobs.filtered(lambda job: job.state == "running"), error)
             self._commit()
+        if alone:
+            self._wake()  # the others have found nothing to do meanwhile
         return len(jobs)
 
     def _fail_batch(self, jobs, error):

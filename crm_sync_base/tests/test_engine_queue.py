@@ -6,6 +6,7 @@ from odoo.tests import tagged
 from odoo.tools import mute_logger
 from psycopg2.errors import UniqueViolation
 
+from ..lib import worker
 from ..lib.vault import Vault, new_key
 from .common import ACCOUNT_RULES, SyncCase
 
@@ -172,6 +173,48 @@ class TestEngineQueue(SyncCase):
         self.assertEqual(self.claim(), fresh)
         suspect.state = "done"
         self.assertEqual(self.claim().crashes, 1)
+
+    def crashed_twice(self):
+        """Return a job that one more death of its worker would park."""
+        job = self.enqueue(self.spec("doubtful"))
+        self.crash()
+        self.crash()
+        self.assertEqual(job.crashes, 2)
+        return job
+
+    def test_before_a_job_is_parked_it_runs_with_nothing_beside_it(self):
+        doubtful = self.crashed_twice()
+        self.env.cr.execute("UPDATE sync_job SET priority = 90 WHERE id = %s", [doubtful.id])
+        beside = self.enqueue(self.spec("a"))
+        self.assertEqual(self.claim(), beside)
+        self.assertFalse(self.claim(), "whoever dies now, the doubtful job would be parked for it")
+        fresh = self.enqueue(self.spec("b"))
+        self.assertEqual(self.claim(), fresh, "others go on meanwhile")
+        (beside | fresh).state = "done"
+        self.assertEqual(self.claim(), doubtful)
+        self.assertFalse(doubtful._are_stopped())
+
+    def test_nothing_begins_beside_a_job_that_has_its_last_chance(self):
+        doubtful = self.crashed_twice()
+        self.assertEqual(self.claim(), doubtful)
+        other = self.enqueue(self.spec("a"))
+        self.assertFalse(self.claim())
+        with patch.object(worker, "identity", return_value="elsewhere:2:2"):
+            self.assertEqual(self.claim(), other, "another process dies by itself")
+        doubtful.state = "done"
+        self.assertTrue(self.enqueue(self.spec("b")) == self.claim())
+
+    def test_two_claims_at_one_moment_do_not_keep_a_doubtful_job_company(self):
+        # Neither saw the other's claim; both look again when theirs is committed.
+        doubtful = self.crashed_twice()
+        beside = self.enqueue(self.spec("a"))
+        (doubtful | beside).write({"state": "running", "worker": worker.identity(), "lane_id": self.lane.id})
+        self.env.flush_all()
+        self.assertTrue(doubtful._are_stopped())
+        self.assertTrue(beside._are_stopped())
+        beside.worker = "elsewhere:2:2"
+        self.env.flush_all()
+        self.assertFalse(doubtful._are_stopped())
 
     def test_a_job_that_keeps_killing_its_worker_is_parked(self):
         job = self.enqueue(self.spec("poison"))
