@@ -90,7 +90,7 @@ def things_to_try(environment: Environment) -> list[tuple[str, str]]:
             f"curl -X POST {sandbox}/_admin/hubspot/deals -d '{{\"win\": true, \"defects\": [\"unmapped_product\"]}}'",
         ),
         (
-            "Fix it in the exception queue: create the product with that code, then press Retry:",
+            "Mend it on the exception desk: Fix and Retry on its card, Create, Save and Retry:",
             exceptions,
         ),
     ]

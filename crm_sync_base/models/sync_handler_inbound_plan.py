@@ -197,7 +197,8 @@ class SyncHandlerInboundPlan(models.AbstractModel):
             if need.error:
                 blocked = True
                 passing = need.error if isinstance(need.error, Transient) else passing
-                problems += self._problems_of_need(need)
+                known = {problem.message for problem in problems}
+                problems += [problem for problem in self._problems_of_need(need) if problem.message not in known]
                 remedies += need.error.remedies
                 culprits.append(need.error.culprit or need.key)
         if blocked:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from cli import paths
 
-from .chromium import Page
+from .chromium import BrowserError, Page
 
 SCREENSHOTS = paths.STATE / "screenshots"
 
@@ -24,6 +26,25 @@ _BROKEN = """
     return dialog ? dialog.innerText : banner.includes('css error') ? banner : '';
 })()
 """
+
+
+#: Browsers that are tried for one login, see :func:`first_that_shows`.
+BROWSERS = 3
+
+
+def first_that_shows(log_in: Callable[[], WebClient], tries: int) -> WebClient:
+    """Return the first login that works.
+
+    A fresh browser now and then never shows the web client's first page: it stays
+    white, without an error or a request, however often it is loaded. Another one does.
+
+    :param log_in: starts a browser of its own each time
+    :raise BrowserError: of the last one, when none does
+    """
+    for _attempt in range(1, tries):
+        with contextlib.suppress(BrowserError):
+            return log_in()
+    return log_in()
 
 
 @dataclass(frozen=True)
