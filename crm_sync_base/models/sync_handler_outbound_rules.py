@@ -42,7 +42,7 @@ class SyncHandlerOutboundRules(models.AbstractModel):
         bindings = self.env["sync.binding"]._for_records(flow.connection_id, flow.remote_object, records)
         ids = [binding.external_id for binding in bindings.values()]
         jobs = self.env["sync.job"].union(*(item.job for item in items))
-        return self.env["sync.handler.inbound"]._read_documents(flow, ids, jobs)
+        return self.env["sync.handler.inbound"]._read_documents(self._reading(flow), ids, jobs)
 
     def _asked_about(self, flow, items):
         """Return `{record id: fields on which a person has yet to decide}` (one query)."""

@@ -66,7 +66,7 @@ class SyncHandlerOutboundRun(models.AbstractModel):
         known = [item.intent["external_id"] for item in planned if item.intent["external_id"] and not item.present]
         jobs = self.env["sync.job"].union(*(item.job for item in planned))
         # What cannot be read is planned all the same: then nobody knows what it has now.
-        documents = self.env["sync.handler.inbound"]._read_documents(flow, known, jobs).found
+        documents = self.env["sync.handler.inbound"]._read_documents(self._reading(flow), known, jobs).found
         rows = []
         for item in planned:
             external_id = item.intent["external_id"]
@@ -81,6 +81,12 @@ class SyncHandlerOutboundRun(models.AbstractModel):
                 item.note = _("The provider has all of it already; sending it once makes that known.")
             rows.append({**change, "values": values})
         self.env["sync.change"]._record_many(rows)
+
+    def _reading(self, flow):
+        """Return the flow with what it sends among what is read of its object."""
+        return flow.with_context(
+            sync_read_paths=flow._planning_mapping()._outbound_rules().mapped("remote_path")
+        )
 
     # === Approved plans ===#
 
