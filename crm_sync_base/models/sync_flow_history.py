@@ -1,4 +1,4 @@
-from odoo import api, fields, models
+from odoo import SUPERUSER_ID, _, api, fields, models
 
 PENDING = "crm_sync_flow_versions"
 
@@ -34,9 +34,9 @@ class SyncFlowHistory(models.Model):
     def _keep_first_version(self):
         """Flows that are older than their history begin it with what they are before a change."""
         pending = self.env.cr.precommit.data.get(PENDING, {})
-        for flow in self.sudo():
+        for flow in self.with_user(SUPERUSER_ID):
             if flow.id not in pending and not flow.version_ids:
-                self.env["sync.flow.version"].sudo()._keep(flow)
+                flow.env["sync.flow.version"]._keep(flow, _("What it was when its history began"))
 
     def _settings_changed(self, note=""):
         """Have the settings kept right before the commit: one version, however many writes led to it."""

@@ -82,6 +82,8 @@ class SyncFlowVersion(models.Model):
         last = flow.version_ids[:1]
         if last and last.content == content:
             return
+        # Of two who change parts of one flow at the same moment, the second starts again.
+        self.env.cr.execute("UPDATE sync_flow SET write_date = write_date WHERE id = %s", [flow.id])
         now = {"kind": "flow", "name": flow.name, "values": content}
         rows = package.differences(now, last.content) if last else ()
         self.create(

@@ -73,6 +73,9 @@ class TestFlowVersion(SyncCase):
         self.flow.invalidate_recordset()
         self.change(max_attempts=9)
         self.assertEqual(self.versions(), [(2, "Max Attempts: 3 → 9"), (1, "")])
+        newest, first = self.flow.version_ids
+        self.assertEqual((newest.create_uid, first.create_uid), (self.anna, self.env.ref("base.user_root")))
+        self.assertTrue(first.note)
 
     def test_a_version_is_restored_as_a_new_one(self):
         rule = self.env["sync.readiness.rule"].create({"flow_id": self.flow.id, "name": "no phone", "path": "Phone"})
