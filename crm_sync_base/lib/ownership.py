@@ -101,6 +101,8 @@ class Situation:
     :param memory: field → `Memory`.
     :param protected: fields whose protecting condition holds on the record.
     :param gates: field → id of the approval rule that its change needs.
+    :param line_gates: list of lines → the approval rules that hold for its lines, the
+        first to decide first (`lines.Gate`).
     :param granted: fields that a person has decided on: no gate, protection or conflict
         holds them up. Write policies that nobody can lift still do.
     :param settled: (field, print of the arriving value) → "rejected".
@@ -114,6 +116,7 @@ class Situation:
     memory: Mapping[str, Memory] = field(default_factory=dict)
     protected: frozenset[str] = frozenset()
     gates: Mapping[str, int] = field(default_factory=dict)
+    line_gates: Mapping[str, Any] = field(default_factory=dict)
     granted: frozenset[str] = frozenset()
     settled: Mapping[tuple[str, str], str] = field(default_factory=dict)
     said_at: datetime | None = None

@@ -327,12 +327,14 @@ class Decisions:
         overrules somebody.
     :param held: `{field: (before, after)}` of what waits for an approval.
     :param asked: the same of what both sides changed.
+    :param rules: the approval rule of what waits together with other fields.
     """
 
     writes: dict[str, tuple[Any, Any]] = field(default_factory=dict)
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     held: dict[str, tuple[Any, Any]] = field(default_factory=dict)
     asked: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    rules: dict[str, int | None] = field(default_factory=dict)
 
 
 def weigh(
@@ -362,6 +364,21 @@ def weigh(
         if verdict.action != ownership.WRITE or verdict.violation:
             found.verdicts[name] = verdict
     return found
+
+
+def hold_together(
+    found: Decisions, pairs: dict[str, tuple[Any, Any]], verdict: Verdict, rule_id: int | None
+) -> None:
+    """Let several values wait for one approval, or be kept together.
+
+    :param pairs: `{field: (before, after)}`, whatever was decided on each alone.
+    """
+    for name, pair in pairs.items():
+        found.writes.pop(name, None)
+        found.held.pop(name, None)
+        found.verdicts[name] = verdict
+        if verdict.action == ownership.PROPOSE:
+            found.held[name], found.rules[name] = pair, rule_id
 
 
 def difference(

@@ -17,7 +17,7 @@ from .ownership import same
 # Why a field is left as it is.
 CHANGED = "changed"  #: somebody changed it since
 GONE = "gone"  #: the record that it named is gone, or the field itself
-LINES = "lines"  #: a list of lines, of which the ledger keeps the number only
+LINES = "lines"  #: a list of lines of which the ledger keeps the number only: there were too many
 
 #: what is undone by what
 OPPOSITE = {"create": "withdraw", "withdraw": "restore", "restore": "withdraw", "update": "update"}
@@ -33,6 +33,8 @@ class Past:
     record_name: str
     values: Mapping[str, tuple[Any, Any]]  #: {field: (before, after)}, as the ledger keeps them
     at: datetime  #: when it was made, naive UTC
+    lines: Mapping[str, Any] = field(default_factory=dict)  #: {field: pair of rows}, see `lib.lines`
+    totals: Mapping[str, tuple[str | None, str | None]] = field(default_factory=dict)  #: that follow from lines
 
 
 @dataclass(frozen=True, slots=True)

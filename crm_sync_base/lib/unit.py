@@ -25,6 +25,9 @@ class Unit:
         "job",
         "label",
         "line_bindings",
+        "line_plans",
+        "line_rows",
+        "line_states",
         "match",
         "merged_into",
         "needs",
@@ -32,10 +35,12 @@ class Unit:
         "record",
         "restored",
         "rules",
+        "seen",
         "situation",
         "sought",
         "subject",
         "summary",
+        "tried",
         "undoes",
         "verdict",
     )
@@ -51,6 +56,8 @@ class Unit:
         self.record = None  # the Odoo record, once there is one
         self.binding = None  # a `Bound`, once there is one
         self.line_bindings = {}  # field → `LineBindings`
+        self.line_plans = {}  # field → `lines.LinePlan`: what is to be written to its lines
+        self.line_rows = {}  # field → pair of rows: what was, or would be, written to its lines
         self.fingerprint = ""
         self.label = ""  # what people call documents of this kind, once planned
         self.subject = ""  # the document as people know it, once somebody asked
@@ -60,6 +67,8 @@ class Unit:
         self.decisions = None  # `planner.Decisions`, once there is a record to compare with
         self.sought = False  # bound if Odoo knows it; else set aside, unless something needs it
         self.asks = 0  # how many proposals it leads to that do not wait already
+        self.line_states = {}  # field → rows (before, after) of a change to be carried out or taken back
+        self.seen = None  # `Seen`: its lines and totals right before it is written
         self.situation = None  # `ownership.Situation`, where a rule must know more
         self.decided = None  # (proposal id, record id, values): instead of a document
         self.granted = frozenset()  # fields that a person has decided on
@@ -68,6 +77,7 @@ class Unit:
         self.merged_into = ""  # id of the remote record that survived a merge there
         self.restored = None  # the `sync.binding.former` that does not hold any more
         self.summary = ""
+        self.tried = False  # it is carried out to see what happens, and taken back
         self.undoes = None  # an `undo.Past`, when it takes a change back
         self.verdict = ""  # of its line in a run, where that does not follow from the rest
         self.match = None  # a `lib.matching.Verdict`, once it was looked for among the records
@@ -88,7 +98,14 @@ class LineBindings(NamedTuple):
     """What is bound of one record's lines."""
 
     by_external_id: dict[str, int]  #: the source's lines → line record
-    present: set[int]  #: the record's lines that came from the provider
+    present: dict[int, str]  #: the record's lines that came from the provider → their ids there
+
+
+class Seen(NamedTuple):
+    """A record's lines and totals at one moment, as the ledger keeps them."""
+
+    lines: dict[str, dict[int, dict[str, object]]]  #: field → line id → row, see `lib.lines`
+    totals: dict[str, str]
 
 
 def plain(value):
@@ -97,7 +114,7 @@ def plain(value):
         return value
     if isinstance(value, Unit):
         return value.record.id if value.record else None
-    if isinstance(value, tuple):
+    if isinstance(value, (tuple, list)):
         return [plain(item) for item in value]
     return value
 

@@ -1,6 +1,7 @@
 from . import ir_cron
 from . import base
 from . import sync_record_undo
+from . import sync_record_lines
 from . import sync_connector
 from . import sync_story_mixin
 from . import sync_connection
@@ -96,6 +97,7 @@ from . import sync_event_metric
 from . import sync_retention
 from . import sync_health
 from . import sync_change
+from . import sync_change_lines
 from . import sync_change_ledger
 from . import sync_seal_key
 from . import sync_seal_note
@@ -130,6 +132,8 @@ from . import sync_handler_inbound_plan
 from . import sync_handler_inbound_ready
 from . import sync_handler_inbound_resolve
 from . import sync_handler_inbound_lines
+from . import sync_handler_inbound_ledger
+from . import sync_handler_inbound_hold
 from . import sync_handler_inbound_money
 from . import sync_handler_inbound_preview
 from . import sync_handler_inbound_apply
@@ -143,6 +147,7 @@ from . import sync_handler_inbound_match
 from . import sync_handler_inbound_demand
 from . import sync_handler_inbound_hierarchy
 from . import sync_handler_undo
+from . import sync_handler_undo_lines
 from . import sync_handler_outbound
 from . import sync_handler_outbound_render
 from . import sync_handler_outbound_rules

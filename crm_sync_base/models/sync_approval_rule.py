@@ -4,6 +4,8 @@ from odoo import _, api, fields, models
 from odoo.exceptions import ValidationError
 from odoo.fields import Domain
 
+from ..lib.lines import Gate
+
 #: what can be gated by name; `_category_fields` says which fields each of them means
 CATEGORIES = [
     ("tax", "Tax"),
@@ -154,34 +156,67 @@ class SyncApprovalRule(models.Model):
         return literal_eval(self.domain or "[]")
 
     @api.model
-    def _gates(self, flow, records):
-        """Return `{record id: {field: id of the rule that its change needs}}`.
+    def _gates(self, flow, records, targets=(), said=dict):
+        """Return which changes of some records wait for an approval, and by which rules.
 
         A constant number of queries for the whole batch.
 
         :param records: the records that documents of a flow are about to change.
+        :param targets: their fields that hold lines.
+        :param said: returns `{record id: (amount, currency code)}` of what the documents
+            say they are worth, as far as that is known.
+        :return: `{record id: {field: rule id}}`, and the same of lines as
+            `{record id: {field that holds them: [lines.Gate]}}`.
         """
-        found = {}
         rules = self._of_flow(flow)
-        amounts = records.sudo()._sync_amounts() if any(rules.mapped("threshold")) else {}
+        if not rules:
+            return {}, {}
+        staked = rules._staked(flow, records, said)
+        fields_, line_gates = {}, {}
         for rule in rules:
-            names = rule._fields_by_model()[records._name]
-            for record in records.sudo().filtered_domain(rule._conditions()):
-                if rule.threshold and not rule._is_at_stake(flow, amounts.get(record.id)):
-                    continue
-                gates = found.setdefault(record.id, {})
-                for name in names:
+            by_model = rule._fields_by_model()
+            mine = records.sudo().filtered(lambda record, rule=rule: record.id in staked[rule])
+            for record in mine.filtered_domain(rule._conditions()) if records._name in by_model else ():
+                gates = fields_.setdefault(record.id, {})
+                for name in by_model[records._name]:
                     gates.setdefault(name, rule.id)
-        return found
+            for target in targets:
+                names = by_model.get(records._fields[target].comodel_name)
+                for record, line_ids in rule._gated_lines(mine, target) if names else ():
+                    gate = Gate(rule.id, frozenset(names), line_ids)
+                    line_gates.setdefault(record.id, {}).setdefault(target, []).append(gate)
+        return fields_, line_gates
+
+    def _gated_lines(self, records, target):
+        """Yield each record with the ids of its lines that meet the condition, None for all."""
+        conditions = self._conditions()
+        # Taken from the records' own field, the lines of all are read together.
+        meeting = set(records[target].filtered_domain(conditions)._ids) if conditions else ()
+        for record in records:
+            yield record, frozenset(meeting.intersection(record[target]._ids)) if conditions else None
 
     @api.model
     def _of_flow(self, flow):
         """Return the rules that hold for a flow, the first to decide first (one query)."""
         rules = self.sudo().search([("company_id", "in", (False, flow.company_id.id))])
-        return rules.filtered(
-            lambda rule: (not rule.connection_ids or flow.connection_id in rule.connection_ids)
-            and flow.model in rule._fields_by_model()
-        )
+        return rules.filtered(lambda rule: not rule.connection_ids or flow.connection_id in rule.connection_ids)
+
+    def _staked(self, flow, records, said):
+        """Return `{rule: ids of the records with enough money at stake for it}`.
+
+        What counts is the larger of what a record is worth and what its document says.
+        """
+        limited = any(self.mapped("threshold"))
+        amounts, claimed = (records.sudo()._sync_amounts(), said()) if limited else ({}, {})
+        staked = {}
+        for rule in self:
+            worths = {record.id: [amounts.get(record.id), claimed.get(record.id)] for record in records}
+            staked[rule] = {
+                res_id for res_id, (worth, claim) in worths.items()
+                if not rule.threshold or rule._is_at_stake(flow, worth)
+                or (claim is not None and rule._is_at_stake(flow, claim))
+            }  # fmt: skip
+        return staked
 
     def _is_at_stake(self, flow, worth):
         """Whether a record's money reaches the threshold; unknown money does."""

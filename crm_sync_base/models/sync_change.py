@@ -5,11 +5,16 @@ from odoo import _, api, fields, models
 from odoo.fields import Domain
 from odoo.tools import SQL
 
+from ..lib import lines
 from ..lib.masking import MASK, is_sensitive
 from .loose_field import LooseMany2one
 
 LINKS = ("many2one", "many2many", "one2many")
 NOTHING = "∅"  # how an empty value is shown
+IN_DIGEST = 12  # fields that are shown on one line
+
+# Whether the rows of some lines have a field, see `lib.lines`.
+_IN_LINES = '$.*[*][*].values.keyvalue() ? (@.key == $names[*])'
 
 
 class SyncChange(models.Model):
@@ -90,15 +95,16 @@ class SyncChange(models.Model):
         readable = self._readable()
         names = self._names_of_linked()
         for change in self:
+            masked = change not in readable
             change.diff = [
-                {"field": name, "label": change._field_label(name)}
-                | change._shown(name, pair, names, masked=change not in readable)
+                row
                 for name, pair in (change.sudo().values or {}).items()
+                for row in change._diff_rows(name, pair, names, masked)
             ]
             change.summary = "\n".join(
                 f"{row['label']}: {row['before']} → {row['after']}" for row in change.diff or ()
             )
-            change.digest = " · ".join(change._short(row) for row in change.diff or ())
+            change.digest = " · ".join(change._shorts())
 
     @api.depends("values")
     def _compute_field_name(self):
@@ -107,7 +113,7 @@ class SyncChange(models.Model):
 
     @api.model
     def _search_field_name(self, operator, value):
-        """Find changes by what they changed: a field's technical name, or its label in Odoo."""
+        """Find changes by what they changed, lines included: a field's technical name, or its label in Odoo."""
         if operator not in ("=", "ilike", "in"):
             return NotImplemented
         wanted = [value] if isinstance(value, str) else list(value)
@@ -116,7 +122,9 @@ class SyncChange(models.Model):
         names = [*wanted, *set(named)]
         return Domain.custom(
             to_sql=lambda model, alias, query: SQL(
-                "jsonb_exists_any(%s, %s)", SQL.identifier(alias, "values"), names
+                "(jsonb_exists_any(%(values)s, %(names)s) OR jsonb_path_exists(%(values)s, %(path)s, %(vars)s, true))",
+                values=SQL.identifier(alias, "values"), names=names, path=_IN_LINES,
+                vars=json.dumps({"names": names}),
             )
         )
 
@@ -129,18 +137,31 @@ class SyncChange(models.Model):
         field = self._field(name)
         return field._description_string(self.env) if field else name
 
+    def _diff_rows(self, name, pair, names, masked):
+        """Return the rows of the diff that one value of the ledger makes."""
+        if lines.is_pair(pair):
+            return self._line_rows(name, pair, names, masked)
+        row = {"field": name, "label": self._field_label(name)}
+        return [row | self._shown(name, pair, names, masked, self._field(name))]
+
+    def _shorts(self):
+        """Return the texts of a digest; of very many the first."""
+        rows = self.diff or ()
+        texts = [self._short(row) for row in rows[:IN_DIGEST]]
+        return [*texts, _("%s more", len(rows) - IN_DIGEST)] if len(rows) > IN_DIGEST else texts
+
     @staticmethod
     def _short(row):
         """Return one field of a digest; what was empty before goes without saying."""
         before = "" if row["before"] == NOTHING else f"{row['before']} → "
         return f"{row['label']}: {before}{row['after']}"
 
-    def _shown(self, name, pair, names, masked):
+    def _shown(self, name, pair, names, masked, field):
         """Return `{"before", "after"}` as texts."""
         if masked and is_sensitive(name):
             shown = [MASK if value else NOTHING for value in pair]
         else:
-            shown = [self._show(self._field(name), value, names) for value in pair]
+            shown = [self._show(field, value, names) for value in pair]
         return dict(zip(("before", "after"), shown, strict=True))
 
     def _show(self, field, value, names):
@@ -160,10 +181,9 @@ class SyncChange(models.Model):
         """Return `{(model, id): name}` of the records in the values, one query a model."""
         wanted = {}
         for change in self:
-            for name, pair in (change.sudo().values or {}).items():
-                field = change._field(name)
+            for field, value in change._told_values():
                 if field is not None and field.type in LINKS:
-                    flat = [one for value in pair for one in (value if isinstance(value, list) else [value])]
+                    flat = value if isinstance(value, list) else [value]
                     wanted.setdefault(field.comodel_name, set()).update(
                         one for one in flat if type(one) is int
                     )
@@ -172,6 +192,15 @@ class SyncChange(models.Model):
             for model, ids in wanted.items()
             for record in self.env[model].browse(ids).exists()._filtered_access("read")
         }
+
+    def _told_values(self):
+        """Yield (Odoo field or None, value) of everything that a change tells."""
+        for name, pair in (self.sudo().values or {}).items():
+            if lines.is_pair(pair):
+                yield from self._line_values(name, pair)
+            else:
+                for value in pair:
+                    yield self._field(name), value
 
     def _readable(self):
         """Return the changes whose record the reader may see (or may see, once it is created)."""

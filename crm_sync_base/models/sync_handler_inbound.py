@@ -106,7 +106,7 @@ class SyncHandlerInbound(models.AbstractModel):
         for unit in units:
             unit.summary, unit.operation, unit.changes, unit.needs = "", "", {}, []
             unit.record = unit.binding = unit.decisions = unit.situation = None
-            unit.line_bindings = {}
+            unit.line_bindings, unit.line_plans, unit.line_rows, unit.seen = {}, {}, {}, None
             unit.verdict, unit.asks = "", 0
         if len(units) == 1:
             unit = units[0]
@@ -176,6 +176,7 @@ class SyncHandlerInbound(models.AbstractModel):
         reached = self._reachable(units)
         planned = [unit for unit in reached if unit.operation]
         planned = self._not_planned_before(planned)
+        self._note_planned_lines(self.env, planned)
         self.env["sync.change"]._record_many([self._change(unit, "planned") for unit in planned])
         self._foresee_proposals(reached)
         for unit in units:

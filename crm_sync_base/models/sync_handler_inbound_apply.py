@@ -1,4 +1,4 @@
-from odoo import _, fields, models
+from odoo import fields, models
 
 from ..lib.unit import Unit, plain, with_needs
 
@@ -44,6 +44,7 @@ class SyncHandlerInboundApply(models.AbstractModel):
 
     def _write_level(self, env, units):
         by_flow = {}
+        self._look_at_lines(env, [unit for unit in units if unit.operation and unit.record])
         for unit in units:
             if unit.operation and unit.record is None:
                 by_flow.setdefault(unit.flow, []).append(unit)
@@ -64,9 +65,7 @@ class SyncHandlerInboundApply(models.AbstractModel):
     def _update(self, env, unit):
         vals = self._vals(env, unit)
         if vals:
-            self._unbind_removed_lines(
-                unit, {name: vals[name] for name in unit.draft.lines if name in vals}
-            )
+            self._unbind_lines(unit)
             unit.record.write(vals)
 
     def _vals(self, env, unit):
@@ -76,10 +75,9 @@ class SyncHandlerInboundApply(models.AbstractModel):
             name: self._storable(known[name], after)
             for name, (_before, after) in unit.changes.items()
         }
-        for target, lines in unit.draft.lines.items():
-            commands = self._line_commands(env, unit, target, lines)
-            if commands:
-                vals[target] = commands
+        for target, plan in unit.line_plans.items():
+            if plan:
+                vals[target] = self._line_commands(env, unit, target)
         return vals
 
     def _storable(self, field, value):
@@ -109,6 +107,7 @@ class SyncHandlerInboundApply(models.AbstractModel):
         self._bind([unit for unit in units if not unit.binding])
         self._touch([unit for unit in units if unit.binding])
         self._bind_lines(units)
+        self._note_written_lines(self.env, units)
         self.env["sync.change"]._record_many([self._change(unit, "applied") for unit in units])
 
     def _remember_unchanged(self, units):
@@ -133,54 +132,11 @@ class SyncHandlerInboundApply(models.AbstractModel):
             ]
         )
 
-    def _unbind_removed_lines(self, unit, commands):
-        """Forget the bindings of lines that are about to be deleted."""
-        for target, lines in commands.items():
-            removed = [command[1] for command in lines if command[0] == fields.Command.DELETE]
-            rule = self._line_rule(unit, target)
-            if removed and rule.child_object:
-                self.env["sync.binding"]._forget(unit.flow.connection_id, rule.child_object, removed)
-
-    def _bind_lines(self, units):
-        """Bind the lines of records that have an id of their own at the provider."""
-        by_flow = {}
-        for unit in units:
-            by_flow.setdefault(unit.flow, []).append(unit)
-        for flow, mine in by_flow.items():
-            self._load_lines(flow, mine)
-        self.env["sync.binding"]._bind_many(
-            [
-                row
-                for unit in units
-                for target in unit.line_bindings
-                for row in self._new_line_bindings(unit, target)
-            ]
-        )
-
-    def _new_line_bindings(self, unit, target):
-        """Yield a binding for each line that was just created, in the source's order."""
-        rule = self._line_rule(unit, target)
-        lines = unit.draft.lines.get(target, ())
-        known = self._line_bindings(unit, rule, lines)
-        taken = set(known.values())
-        free = [record for record in unit.record[target].sorted("id") if record.id not in taken]
-        new = [line for line in lines if line.external_id not in known]
-        for line, record in zip(new, free[len(free) - len(new):]):
-            yield {
-                "connection": unit.flow.connection_id,
-                "remote_object": rule.child_object,
-                "external_id": line.external_id,
-                "model": record._name,
-                "res_id": record.id,
-                "correlation_id": unit.job.correlation_id,
-            }
-
     def _change(self, unit, verdict):
         values = {
             name: [plain(before), plain(after)] for name, (before, after) in unit.changes.items()
         }
-        for target, lines in unit.draft.lines.items():
-            values[target] = [None, _("%s lines", len(lines))]
+        values.update(unit.line_rows)
         return {
             "job": unit.job,
             "flow": unit.flow,

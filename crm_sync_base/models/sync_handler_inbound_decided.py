@@ -1,6 +1,7 @@
 from odoo import _, models
 
-from ..lib.errors import RemoteGone
+from ..lib import lines
+from ..lib.errors import PolicyBlocked, RemoteGone
 from ..lib.planner import Draft
 from ..lib.unit import Unit
 
@@ -36,7 +37,9 @@ class SyncHandlerInboundDecided(models.AbstractModel):
 
     def _decided_unit(self, flow, proposal, values):
         unit = Unit(flow, proposal.job_id, proposal.external_id)
-        unit.decided = (proposal.id, proposal.res_id, values)
+        unit.line_states = {name: proposal.values[name] for name in values if lines.is_pair(proposal.values[name])}
+        plain_values = {name: value for name, value in values.items() if name not in unit.line_states}
+        unit.decided = (proposal.id, proposal.res_id, plain_values)
         unit.granted = frozenset(values)
         unit.subject = proposal.record_name
         return unit
@@ -66,10 +69,31 @@ class SyncHandlerInboundDecided(models.AbstractModel):
             unit.record = records.get(unit.decided[1])
             if unit.record is None:
                 unit.error = RemoteGone(_("%s was deleted in Odoo.", unit.subject))
+        self._load_lines(flow, decided)
         self._situate(env, flow, decided)
         for unit in decided:
             if unit.is_open:
                 self._weigh(unit)
+                self._plan_decided_lines(unit)
+
+    def _plan_decided_lines(self, unit):
+        """Plan exactly the lines that were decided on, or refuse them all."""
+        names = [*unit.decided[2], *unit.line_states]
+        refusal = unit.record._sync_undo_refusal(names) if unit.line_states else ""
+        if refusal:
+            unit.error = PolicyBlocked(refusal, hint=_("Nothing was changed. Reject it, or bring it in by hand."))
+            return
+        for target, (start, end) in unit.line_states.items():
+            plan, left = self._line_way(unit, target, start, end)
+            if left or self._line_rule(unit, target) is None:
+                unit.error = PolicyBlocked(
+                    _("%s: its lines are not as they were when the change was proposed.", unit.subject),
+                    hint=_("It is compared anew; decide on what is shown then."),
+                )
+                return
+            unit.line_plans[target] = plan
+        if any(unit.line_plans.values()):
+            unit.operation = "update"
 
     def _hold_to_plan(self, env, flow, units):
         """An approved plan binds the documents of its run, not what was decided since."""

@@ -1,6 +1,7 @@
 from odoo import fields, models
 
 from ..lib import ownership, planner
+from ..lib.lines import LinePlan
 from ..lib.unit import LineBindings
 
 
@@ -10,91 +11,150 @@ class SyncHandlerInboundLines(models.AbstractModel):
     _inherit = "sync.handler.inbound"
 
     def _line_rule(self, unit, target):
-        return next(rule for rule in unit.rules if rule.target == target)
+        """Return the rule of a list of lines, None when the mapping has none."""
+        return next((rule for rule in unit.rules if rule.target == target and rule.is_collection), None)
 
     def _load_lines(self, flow, units):
         """Read what is bound of the lines of a batch's records (one query for each rule)."""
         units = [unit for unit in units if unit.error is None and unit.record]
         rules = units[0].rules if units else ()
         for rule in (rule for rule in rules if rule.is_collection and rule.child_object):
-            named = {line.external_id for unit in units for line in unit.draft.lines.get(rule.target, ())}
+            named = {unit: self._named_lines(unit, rule.target) for unit in units}
             present = {res_id for unit in units for res_id in unit.record[rule.target]._ids}
             bindings = self.env["sync.binding"]._for_lines(
-                flow.connection_id, rule.child_object, named, present
+                flow.connection_id, rule.child_object, set().union(*named.values()), present
             )
             by_external_id = {binding.external_id: binding.res_id for binding in bindings}
-            bound = set(by_external_id.values())
+            bound = {binding.res_id: binding.external_id for binding in bindings}
             for unit in units:
                 unit.line_bindings[rule.target] = LineBindings(
-                    {
-                        line.external_id: by_external_id[line.external_id]
-                        for line in unit.draft.lines.get(rule.target, ())
-                        if line.external_id in by_external_id
-                    },
-                    bound.intersection(unit.record[rule.target]._ids),
+                    {key: by_external_id[key] for key in named[unit] if key in by_external_id},
+                    {res_id: bound[res_id] for res_id in unit.record[rule.target]._ids if res_id in bound},
                 )
 
-    def _line_bindings(self, unit, rule, lines):
-        """Return `{external id: line record id}` of the lines that are known."""
-        return unit.line_bindings[rule.target].by_external_id
+    def _named_lines(self, unit, target):
+        """Return the remote ids of the lines that a unit speaks of."""
+        said = {line.external_id for line in unit.draft.lines.get(target, ())}
+        return said | {one["key"] for rows in unit.line_states.get(target, ()) for one in rows if one["key"]}
 
-    def _line_commands(self, env, unit, target, lines):
-        """Return the commands that make the record's lines equal to the source's."""
+    # === Plan ===#
+
+    def _plan_lines(self, env, unit, target, said):
+        """Return the `LinePlan` that makes the record's lines equal to the source's.
+
+        Lines that did not come from the provider stay.
+        """
         rule = self._line_rule(unit, target)
-        field = env[unit.flow.model]._fields[target]
-        line_model = env[field.comodel_name]
-        known = self._line_bindings(unit, rule, lines) if unit.record and rule.child_object else {}
+        bindings = unit.line_bindings.get(target)
+        known = bindings.by_external_id if bindings else {}
         # Taken from the record's own field, the lines of the whole batch are read together.
         present = {record.id: record for record in unit.record[target]} if unit.record else {}
-        commands = []
-        kept = set()
-        for line in lines:
+        plan, kept = LinePlan(), set()
+        for line in said:
             res_id = known.get(line.external_id)
-            vals = {
-                name: self._storable(line_model._fields[name], value)
-                for name, value in line.values.items()
-            }
             if res_id not in present:
-                commands.append(fields.Command.create(vals))
+                plan.creates.append((line.external_id, line.values))
                 continue
             kept.add(res_id)
-            vals = self._line_allowed(rule, present[res_id], vals)
-            if self._line_changed(present[res_id], vals):
-                commands.append(fields.Command.update(res_id, vals))
-        bound = set(self._bound_lines(unit, rule, present))
-        commands += [fields.Command.delete(res_id) for res_id in sorted(bound - kept)]
-        return commands
+            values = self._line_allowed(rule, present[res_id], line.values)
+            changes = self._line_changes(present[res_id], values)
+            if changes:
+                plan.updates[res_id] = changes
+                plan.along[res_id] = {name: value for name, value in values.items() if name not in changes}
+        plan.removes = sorted(self._bound_lines(unit, target) - kept)
+        return plan
 
-    def _line_allowed(self, rule, line, vals):
+    def _line_allowed(self, rule, line, values):
         """Return the values of a line that is there already which its rules let pass."""
         for child in rule.children:
-            if child.target not in vals or (child.policy == "always" and child.owner == ownership.REMOTE):
-                continue
-            protected = child.policy == "protected" and bool(
-                line.sudo().filtered_domain(list(child.protected_domain))
-            )
-            if not planner.line_writable(child, line[child.target], protected):
-                vals = {name: value for name, value in vals.items() if name != child.target}
-        return vals
+            if child.target in values and not self._line_field_allowed(child, line):
+                values = {name: value for name, value in values.items() if name != child.target}
+        return values
 
-    def _bound_lines(self, unit, rule, present):
-        """Return the record's lines that came from the provider; others stay."""
-        if not present or not rule.child_object:
-            return ()
-        return unit.line_bindings[rule.target].present
-
-    def _line_changed(self, line, vals):
-        for name, value in vals.items():
-            before = line[name]
-            if isinstance(before, models.BaseModel):
-                before = tuple(before._ids) if line._fields[name].type == "many2many" else before.id
-            after = value[0][2] if isinstance(value, list) else value
-            if not planner.same(before, after):
-                return True
-        return False
-
-    def _lines_differ(self, env, unit):
-        return any(
-            self._line_commands(env, unit, target, lines)
-            for target, lines in unit.draft.lines.items()
+    def _line_field_allowed(self, child, line):
+        """Whether the rule of a line's field lets it be written over."""
+        if child.policy == "always" and child.owner == ownership.REMOTE:
+            return True
+        protected = child.policy == "protected" and bool(
+            line.sudo().filtered_domain(list(child.protected_domain))
         )
+        return planner.line_writable(child, line[child.target], protected)
+
+    def _bound_lines(self, unit, target):
+        """Return the ids of the record's lines that came from the provider."""
+        bindings = unit.line_bindings.get(target)
+        return set(bindings.present) if bindings else set()
+
+    def _line_changes(self, line, values):
+        """Return `{field: (before, after)}` of what a line would be changed in."""
+        now = {name: self._value_of(line, name) for name in values}
+        return {
+            name: (now[name], value) for name, value in values.items() if not planner.same(now[name], value)
+        }
+
+    # === Apply ===#
+
+    def _line_commands(self, env, unit, target):
+        """Return the commands that carry the plan for a record's lines out."""
+        plan = unit.line_plans[target]
+        fields_ = env[env[unit.flow.model]._fields[target].comodel_name]._fields
+
+        def storable(values):
+            return {name: self._storable(fields_[name], value) for name, value in values.items()}
+
+        commands = [
+            fields.Command.update(
+                res_id, storable({**plan.along.get(res_id, {}), **{name: pair[1] for name, pair in changes.items()}})
+            )
+            for res_id, changes in plan.updates.items()
+        ]
+        commands += [fields.Command.create(storable(values)) for _key, values in plan.creates]
+        return commands + [fields.Command.delete(res_id) for res_id in plan.removes]
+
+    def _unbind_lines(self, unit):
+        """Forget the bindings of lines that are about to go, and of those that went and come anew."""
+        for target, plan in unit.line_plans.items():
+            rule = self._line_rule(unit, target)
+            if not rule.child_object:
+                continue
+            bindings = unit.line_bindings.get(target)
+            stale = [bindings.by_external_id[key] for key, _values in plan.creates if key in bindings.by_external_id] \
+                if bindings else []
+            if plan.removes or stale:
+                self.env["sync.binding"]._forget(unit.flow.connection_id, rule.child_object, [*plan.removes, *stale])
+
+    def _bind_lines(self, units):
+        """Bind the lines of records that have an id of their own at the provider."""
+        by_flow = {}
+        for unit in units:
+            by_flow.setdefault(unit.flow, []).append(unit)
+        for flow, mine in by_flow.items():
+            self._load_lines(flow, mine)
+        rows = [row for unit in units for target in unit.line_bindings for row in self._new_line_bindings(unit, target)]
+        self.env["sync.binding"]._bind_many(rows)
+
+    def _new_line_bindings(self, unit, target):
+        """Yield a binding for each line that was just created, in the source's order."""
+        plan = unit.line_plans.get(target)
+        if not plan or not plan.creates:
+            return
+        rule = self._line_rule(unit, target)
+        for (key, _values), record in zip(plan.creates, self._new_lines(unit, target)):
+            if not key:
+                continue
+            unit.line_bindings[target].present[record.id] = key
+            yield {
+                "connection": unit.flow.connection_id,
+                "remote_object": rule.child_object,
+                "external_id": key,
+                "model": record._name,
+                "res_id": record.id,
+                "correlation_id": unit.job.correlation_id,
+            }
+
+    def _new_lines(self, unit, target):
+        """Return the lines that were just created as planned, in the plan's order."""
+        before = unit.seen.lines.get(target, {}) if unit.seen else {}
+        new = unit.record[target].filtered(lambda line: line.id not in before).sorted("id")
+        # What Odoo adds by itself, it adds before.
+        return new[len(new) - len(unit.line_plans[target].creates) :]

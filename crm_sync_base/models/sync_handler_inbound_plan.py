@@ -135,10 +135,14 @@ class SyncHandlerInboundPlan(models.AbstractModel):
             unit.error = planner.to_error(unit.draft.problems, self._subject(unit))
             return
         self._weigh(unit)
+        unit.line_plans = {
+            target: self._plan_lines(env, unit, target, said) for target, said in unit.draft.lines.items()
+        }
+        self._hold_lines(unit)
         if unit.record is None:
             unit.operation = "create"
-        elif not unit.operation and self._lines_differ(env, unit):
-            unit.operation = "update"
+        else:
+            unit.operation = "update" if unit.changes or any(unit.line_plans.values()) else ""
 
     def _weigh(self, unit):
         """Decide field by field what becomes of the values that differ."""

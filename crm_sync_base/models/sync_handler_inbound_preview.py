@@ -96,11 +96,10 @@ class SyncHandlerInboundPreview(models.AbstractModel):
         decisions = unit.decisions
         values = dict(unit.changes)
         waiting = {**decisions.held, **decisions.asked} if decisions else {}
-        values.update(waiting)
+        values.update({name: pair for name, pair in waiting.items() if name not in unit.draft.lines})
         shown = {name: (self._shown(before), self._shown(after)) for name, (before, after) in values.items()}
-        env = self._as_service(unit.flow)
         for target, lines in unit.draft.lines.items():
-            if unit.record is None or self._line_commands(env, unit, target, lines):
+            if target in waiting or unit.line_plans.get(target):
                 shown[target] = (None, self._shown_lines(lines))
         return Effect(unit.operation, shown, frozenset(waiting))
 

@@ -19,23 +19,29 @@ class SyncHandlerInboundRules(models.AbstractModel):
         if not units:
             return
         protected = self._protected(env, flow, rules, units)
-        gates = self.env["sync.approval.rule"]._gates(
-            flow, env[flow.model].browse([unit.record.id for unit in units])
+        records = env[flow.model].browse([unit.record.id for unit in units])
+        targets = [rule.target for rule in self._collections(units[0])]
+        gates, line_gates = self.env["sync.approval.rule"]._gates(
+            flow, records, targets, lambda: self._said_amounts(units)
         )
         pasts = self._pasts(env, flow, rules, units)
+        # What waits is shown as Odoo has it.
+        self._look_at_lines(env, [unit for unit in units if unit.record.id in line_gates])
         remembering = any(rule.terms.needs_memory for rule in rules)
         rejected = {}
-        if remembering or protected or gates:
+        if remembering or protected or gates or line_gates:
             ids = [unit.record.id for unit in units]
             rejected = self.env["sync.proposal"].sudo()._rejections(flow, ids)
         for unit in units:
             record = unit.record
             past = pasts.get(record.id, {})
-            if remembering or past or unit.granted or record.id in protected or record.id in gates:
+            known = (protected, gates, line_gates)
+            if remembering or past or unit.granted or any(record.id in one for one in known):
                 unit.situation = Situation(
                     memory=self._memory(unit, past),
                     protected=frozenset(protected.get(record.id, ())),
                     gates=gates.get(record.id, {}),
+                    line_gates=line_gates.get(record.id, {}),
                     granted=unit.granted,
                     settled=rejected.get(record.id, {}),
                     said_at=self._said_at(unit),
@@ -54,6 +60,11 @@ class SyncHandlerInboundRules(models.AbstractModel):
                 for record in records.filtered_domain(list(rule.protected_domain)):
                     found.setdefault(record.id, set()).add(rule.target)
         return found
+
+    def _said_amounts(self, units):
+        """Return `{record id: (Decimal, currency code)}` of what documents say they are worth."""
+        said = {unit.record.id: self._document_amount(unit) for unit in units}
+        return {res_id: worth for res_id, worth in said.items() if worth is not None}
 
     def _said_at(self, unit):
         """Return when the source's record was changed, naive UTC, or None."""

@@ -155,7 +155,7 @@ class SyncHandlerInboundRun(models.AbstractModel):
         """Return what makes the plan for a record's lines; None where it has none yet."""
         if not unit.draft.lines or unit.record is None:
             return None
-        return [self._line_commands(env, unit, target, lines) for target, lines in unit.draft.lines.items()]
+        return {target: plan.content() for target, plan in unit.line_plans.items()}
 
     # === A line for each record ===#
 

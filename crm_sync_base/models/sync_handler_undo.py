@@ -1,14 +1,16 @@
 from dataclasses import replace
 
 from odoo import SUPERUSER_ID, _, models
+from odoo.tools.misc import Callbacks
 
-from ..lib import planner, undo
+from ..lib import lines, planner, undo
 from ..lib.outcome import Outcome
 from ..lib.ownership import NOTHING_KNOWN
 from ..lib.planner import Draft, Rule
 from ..lib.undo import Past
 from ..lib.unit import Unit
 
+NO_RULE = Rule(path="", target="", label="")
 
 class SyncHandlerUndo(models.AbstractModel):
     """Takes back what a run changed: drafts made from the ledger, on the way of live work.
@@ -23,9 +25,44 @@ class SyncHandlerUndo(models.AbstractModel):
 
     def _run(self, flow, jobs):
         units = self._units(flow, jobs)
+        tried = [unit for unit in units if self._is_dry(unit)]
+        self._take_back(flow, [unit for unit in units if unit not in tried])
+        if tried:
+            self._try_out(flow, tried)
+        return self._outcomes(flow, jobs, units)
+
+    def _take_back(self, flow, units):
         for round_ in self._rounds_of(units):
             self._apply_isolated(flow, round_)
-        return self._outcomes(flow, jobs, units)
+
+    def _try_out(self, flow, units):
+        """Take changes back to see what comes of it, and let nothing of that stay.
+
+        What an earlier change of a record would go back to depends on the later one's way
+        back, and what Odoo refuses on what it is asked. No remote call is made.
+        """
+        cr = self.env.cr
+        # What is promised for after the commit belongs to what is not going to be committed.
+        promised, cr.postcommit = cr.postcommit, Callbacks()
+        try:
+            with self._undone():
+                for unit in units:
+                    unit.tried = True
+                self._take_back(flow, units)
+        finally:
+            cr.postcommit = promised
+        for unit in units:
+            unit.tried = False
+            if unit.operation and unit.error is None:
+                unit.summary = ""
+        self._record_plan(units)
+
+    def _is_dry(self, unit):
+        return not unit.tried and super()._is_dry(unit)
+
+    def _reachable(self, units):
+        """Each change by itself: two of one record are two."""
+        return [unit for unit in units if unit.is_open]
 
     def _units(self, flow, jobs):
         """Return one unit for each change, the newest first."""
@@ -35,13 +72,26 @@ class SyncHandlerUndo(models.AbstractModel):
             for change in changes.sorted("id", reverse=True):
                 unit = Unit(flow, job, change.external_id or f"{change.model},{change.res_id}")
                 unit.subject = change.record_name or ""
-                unit.undoes = Past(
-                    change.id, change.operation, change.res_id, unit.subject,
-                    {name: tuple(pair) for name, pair in (change.values or {}).items()},
-                    change.create_date,
-                )  # fmt: skip
+                unit.undoes = self._past(flow, change)
+                unit.line_states = {name: (after, before) for name, (before, after) in unit.undoes.lines.items()}
                 units.append(unit)
         return units
+
+    def _past(self, flow, change):
+        """Return a change of the ledger as `Past`."""
+        values = {name: tuple(pair) for name, pair in (change.values or {}).items()}
+        of_lines = {name for name, pair in values.items() if lines.is_pair(pair)}
+        totals = [name for name in self.env[flow.model]._sync_total_fields() if name in values]
+        return Past(
+            change.id,
+            change.operation,
+            change.res_id,
+            change.record_name or "",
+            {name: pair for name, pair in values.items() if name not in of_lines.union(totals)},
+            change.create_date,
+            {name: values[name] for name in of_lines},
+            {name: values[name] for name in totals},
+        )
 
     def _rounds_of(self, units):
         """Return units in lists: of several changes of one record, the newest comes first."""
@@ -61,6 +111,7 @@ class SyncHandlerUndo(models.AbstractModel):
         units = [unit for unit in units if unit.error is None]
         registry.update({unit.key: unit for unit in units})
         self._load_past(env, flow, units)
+        self._load_lines(flow, units)
         present = self._present_targets(env, flow, units)
         for unit in units:
             if unit.is_open:
@@ -81,8 +132,9 @@ class SyncHandlerUndo(models.AbstractModel):
         mapping = flow._planning_mapping()
         known = {rule.target: rule for rule in mapping._compiled()} if mapping else {}
         # All units of a batch have the same rules, as on the way of documents.
-        names = {name for unit in units for name in unit.undoes.values}
+        names = {name for unit in units for name in unit.undoes.values if not known.get(name, NO_RULE).is_collection}
         rules = tuple(self._rule_for(known.get(name), name) for name in sorted(names))
+        rules += self._collection_rules(units, known)
         for unit in units:
             unit.binding = bindings.get(unit.external_id)
             unit.record = records.get(unit.undoes.res_id)
@@ -106,18 +158,44 @@ class SyncHandlerUndo(models.AbstractModel):
         policy = "always" if rule.policy in ("create_only", "fill_empty") else rule.policy
         conflict = "owner" if rule.conflict == "fill_empty" else rule.conflict
         owner = "remote" if rule.conflict == "fill_empty" else rule.owner
-        return replace(rule, policy=policy, conflict=conflict, owner=owner, children=())
+        return replace(rule, policy=policy, conflict=conflict, owner=owner)
+
+    def _collection_rules(self, units, known):
+        """Return the rules of lines: of the mapping, and of lines that no rule is for any more."""
+        fields_of = {}
+        for unit in units:
+            for name, pair in unit.undoes.lines.items():
+                fields_of.setdefault(name, set()).update(lines.names_in(pair))
+        found, present = [], self.env[units[0].flow.model]._fields if units else {}
+        mapped = {rule.target for rule in known.values() if rule.is_collection}
+        for name in sorted((mapped | fields_of.keys()) & set(present)):
+            rule = known.get(name, Rule(path="", target=name, label=name))
+            of_lines = {child.target: child for child in rule.children}
+            names = dict.fromkeys([*of_lines, *sorted(fields_of.get(name, ()))])
+            children = tuple(self._rule_for(of_lines.get(one), one) for one in names)
+            found.append(replace(rule, children=children))
+        return tuple(found)
 
     def _present_targets(self, env, flow, units):
         """Return `{model: ids}` of the linked records that would be put back and still exist."""
         wanted = {}
+        for model, name, before in self._past_values(env, flow, units):
+            field = env[model]._fields.get(name)
+            if field is not None and field.type in ("many2one", "many2many") and before:
+                ids = before if isinstance(before, list) else [before]
+                wanted.setdefault(field.comodel_name, set()).update(ids)
+        return {model: set(env[model].browse(ids).exists()._ids) for model, ids in wanted.items()}
+
+    def _past_values(self, env, flow, units):
+        """Yield (model, field, value) of all that was there before, lines included."""
         for unit in units:
             for name, (before, _after) in unit.undoes.values.items():
-                field = env[flow.model]._fields.get(name)
-                if field is not None and field.type in ("many2one", "many2many") and before:
-                    ids = before if isinstance(before, list) else [before]
-                    wanted.setdefault(field.comodel_name, set()).update(ids)
-        return {model: set(env[model].browse(ids).exists()._ids) for model, ids in wanted.items()}
+                yield flow.model, name, before
+            for target, (before, _after) in unit.undoes.lines.items():
+                field = env[flow.model]._fields.get(target)
+                for one in before if field is not None else ():
+                    for name, value in one["values"].items():
+                        yield field.comodel_name, name, value
 
     def _prepare(self, env, unit, present):
         """Decide what undoing the change means."""
@@ -136,8 +214,9 @@ class SyncHandlerUndo(models.AbstractModel):
         changed = [] if self._untouched(unit) else undo.changed_since(
             unit.undoes, self._values_now(unit), self._kinds(unit)
         )  # fmt: skip
-        if changed:
-            self._leave(unit, self._who_changed(unit, changed))
+        others = self._lines_not_as_created(unit) or (not changed and self._totals_text(unit))
+        if changed or others:
+            self._leave(unit, " ".join(filter(None, (changed and self._who_changed(unit, changed), others))))
         else:
             unit.operation = "withdraw"
 
@@ -157,11 +236,14 @@ class SyncHandlerUndo(models.AbstractModel):
             if comodel and not present.get(comodel, set()).issuperset(ids):
                 del found.values[name]
                 found.left[name] = undo.GONE
-        refusal = unit.record._sync_undo_refusal(found.values) if found.values else ""
-        left = self._left_text(unit, found.left)
         # A document goes back as a whole or not at all: its totals belong to its lines.
-        if refusal or not found.values or undo.LINES in found.left.values():
-            self._leave(unit, refusal or left or _("It holds the old values already."))
+        in_the_way = self._prepare_lines(unit, present)
+        names = [*found.values, *(target for target, plan in unit.line_plans.items() if plan)]
+        refusal = unit.record._sync_undo_refusal(names) if names else ""
+        left = self._left_text(unit, found.left)
+        if in_the_way or refusal or not names or undo.LINES in found.left.values():
+            unit.line_plans = {}
+            self._leave(unit, in_the_way or refusal or left or _("It holds the old values already."))
             return
         unit.draft.values = found.values
         unit.operation = "update"
@@ -173,9 +255,10 @@ class SyncHandlerUndo(models.AbstractModel):
             unit.rules, unit.draft.values, self._values_now(unit), unit.situation or NOTHING_KNOWN
         )
         unit.changes = unit.decisions.writes
+        self._hold_lines(unit)
         note = self._kept_note(unit)
         unit.label = " ".join(filter(None, (unit.label, note)))
-        if unit.changes:
+        if unit.changes or any(unit.line_plans.values()):
             return
         if unit.decisions.held or unit.decisions.asked:
             unit.verdict, unit.operation = "left", ""  # still open: somebody is asked
@@ -229,6 +312,7 @@ class SyncHandlerUndo(models.AbstractModel):
     # === Apply ===#
 
     def _write_level(self, env, units):
+        self._look_at_lines(env, [unit for unit in units if unit.operation])
         for unit in units:
             if unit.operation == "withdraw":
                 aside = unit.record._sync_set_aside()
@@ -241,7 +325,8 @@ class SyncHandlerUndo(models.AbstractModel):
             elif unit.operation == "restore":
                 unit.changes = unit.record._sync_bring_back(unit.undoes.values)
             elif unit.operation == "update":
-                unit.record.write(self._vals(env, unit))
+                self._update(env, unit)
+                self._assert_lines_back(unit)
 
     def _ask_person(self, unit):
         """Have the flow's owner decide what could only be prepared (one activity a record)."""
@@ -262,6 +347,8 @@ class SyncHandlerUndo(models.AbstractModel):
         undone values again.
         """
         self.env["sync.binding"]._forget_content([unit.binding.id for unit in units if unit.binding])
+        self._bind_lines(units)
+        self._note_written_lines(self.env, units)
         self.env["sync.change"]._record_many([self._change(unit, "applied") for unit in units])
 
     def _remember_unchanged(self, units):

@@ -3,8 +3,9 @@ from decimal import Decimal
 from odoo import _, api, fields, models
 from odoo.exceptions import AccessError, UserError
 
-from ..lib import clock
+from ..lib import clock, lines
 from ..lib.ownership import print_of, same
+from ..lib.planner import Draft
 
 
 class SyncProposalDecide(models.Model):
@@ -181,6 +182,9 @@ class SyncProposalDecide(models.Model):
                 record = records.get(one.res_id)
                 if record is None or one._is_as_proposed(record):
                     sound += one
+                elif one._lists():
+                    one._compare_anew()
+                    refreshed += one
                 elif one._refresh(record):
                     refreshed += one
         return sound, refreshed
@@ -190,10 +194,39 @@ class SyncProposalDecide(models.Model):
         return {one.id: one for one in self.env[model].browse(proposals.mapped("res_id")).exists()}
 
     def _is_as_proposed(self, record):
+        lists = self._lists()
+        if any(self._lines_in_the_way(record, name) for name in lists):
+            return False
         return all(
             same(self._present(record, name), self._restored(name, before))
-            for name, (before, _after) in self.values.items()
+            for name, (before, _after) in self.values.items() if name not in lists
         )
+
+    def _lists(self):
+        """Return the names of the fields of which the change tells line by line."""
+        return [name for name, pair in self.values.items() if lines.is_pair(pair)]
+
+    def _lines_in_the_way(self, record, name):
+        """Return the lines that are not as they were when the change was proposed."""
+        flow = self.flow_id
+        handler = flow._handler("record")
+        unit = handler._decided_unit(flow, self, {name: None})
+        unit.rules, unit.record, unit.draft = flow.mapping_id._compiled(), record, Draft(self.external_id)
+        handler._load_lines(flow, [unit])
+        return handler._line_way(unit, name, *unit.line_states[name])[1]
+
+    def _compare_anew(self):
+        """Have the source's record looked at again: what its lines would change is not known otherwise.
+
+        What it comes to replaces this proposal.
+        """
+        if self.job_id.kind == "undo":
+            self._replace(_("Its lines were changed in Odoo meanwhile. Undo the run again to see what would go back."))
+            return
+        self.write({"refreshed_at": clock.now()})
+        bindings = self.env["sync.binding"]._lookup(self.connection_id, self.remote_object, [self.external_id])
+        self.env["sync.binding"]._forget_content([binding.id for binding in bindings.values()])
+        self.env["sync.job"]._enqueue_documents(self.connection_id, self.remote_object, [self.external_id])
 
     def _refresh(self, record):
         """Show what Odoo has now; close what has nothing left to change.
@@ -219,6 +252,8 @@ class SyncProposalDecide(models.Model):
 
     def _restored(self, name, value):
         """Return a stored value as planning takes it."""
+        if lines.is_pair(self.values[name]):
+            return value
         field = self.env[self.model]._fields[name]
         if value in (None, False, ""):
             return False if field.type == "boolean" else None
@@ -254,6 +289,8 @@ class SyncProposalDecide(models.Model):
             for one, trouble in troubles.items():
                 one.trouble = trouble
                 failed += one
+                if one._lists():
+                    one._compare_anew()
         return failed
 
     def _agree(self):
@@ -263,7 +300,8 @@ class SyncProposalDecide(models.Model):
             records = self._present_records(model, proposals)
             for one in proposals:
                 if one.res_id in records:
-                    held = {name: self._present(records[one.res_id], name) for name in one.values}
+                    names = one.values.keys() - set(one._lists())
+                    held = {name: self._present(records[one.res_id], name) for name in names}
                     prints = {name: [one.prints[name], print_of(value)] for name, value in held.items()}
                     rows.append((one.connection_id.id, one.remote_object, one.external_id, prints))
         self.env["sync.binding"]._agree_many(rows)

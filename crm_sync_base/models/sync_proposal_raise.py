@@ -6,7 +6,7 @@ from odoo import _, api, models
 from odoo.fields import Domain
 from odoo.tools import email_normalize
 
-from ..lib import clock
+from ..lib import clock, lines
 from ..lib.ownership import print_of
 from ..lib.unit import plain
 
@@ -71,9 +71,9 @@ class SyncProposalRaise(models.Model):
         """
         by_id = {unit.external_id: unit for unit in units}
         wanted, outdated = self._wanted(flow, units), []
-        for proposal_id, external_id, kind, rule_id, prints in self._pending_rows(flow, list(by_id)):
+        for proposal_id, external_id, kind, rule_id, prints, values in self._pending_rows(flow, list(by_id)):
             key = (external_id, kind, rule_id)
-            if key in wanted and wanted[key]["prints"] == prints:
+            if key in wanted and wanted[key]["prints"] == prints and self._tells_as_much(values, wanted[key]):
                 del wanted[key]
             else:
                 outdated.append(proposal_id)
@@ -82,11 +82,19 @@ class SyncProposalRaise(models.Model):
             unit.asks = asks[unit.external_id]
         return wanted, outdated
 
+    @staticmethod
+    def _tells_as_much(values, spec):
+        """Whether lines that wait are still those that would be proposed now; plain values are looked at again."""
+        return all(
+            values[name] == json.loads(json.dumps(pair, default=str))
+            for name, pair in spec["values"].items() if lines.is_pair(pair)
+        )
+
     def _pending_rows(self, flow, external_ids):
-        self.flush_model(["state", "prints"])
+        self.flush_model(["state", "prints", "values"])
         self.env.cr.execute(
             """
-            SELECT id, external_id, kind, rule_id, prints FROM sync_proposal
+            SELECT id, external_id, kind, rule_id, prints, values FROM sync_proposal
              WHERE flow_id = %s AND external_id = ANY(%s) AND state = 'pending'
             """,
             [flow.id, external_ids],
@@ -96,17 +104,23 @@ class SyncProposalRaise(models.Model):
     def _wanted(self, flow, units):
         """Return `{(external id, kind, rule id): {"values", "prints", "reason"}}`."""
         wanted = {}
+        handler = self.env["sync.handler.inbound"]
         for unit in units:
             decisions = unit.decisions
+            lists = {rule.target for rule in handler._collections(unit)}
             for kind, pile in (("approval", decisions.held), ("conflict", decisions.asked)):
                 for name, (before, after) in pile.items():
                     gated = kind == "approval" and decisions.verdicts[name].reason == "approval"
-                    rule_id = unit.situation.gates.get(name) if gated else None
+                    rule_id = decisions.rules.get(name, unit.situation.gates.get(name)) if gated else None
                     found = wanted.setdefault(
                         (unit.external_id, kind, rule_id), {"values": {}, "prints": {}}
                     )
-                    found["values"][name] = [plain(before), plain(after)]
-                    found["prints"][name] = print_of(plain(after))
+                    if name in lists:
+                        found["values"][name] = lines.exactly((before, after))
+                        found["prints"][name] = handler._line_print(unit, name)
+                    else:
+                        found["values"][name] = [plain(before), plain(after)]
+                        found["prints"][name] = print_of(plain(after))
         return wanted
 
     def _insert(self, flow, by_id, wanted):
@@ -134,7 +148,7 @@ class SyncProposalRaise(models.Model):
         external_id, kind, rule_id = key
         rule = facts["rules"].get(rule_id)
         group = rule.group_id if rule else self.env.ref(self._default_group(kind))
-        worth = facts["amounts"].get(unit.record.id)
+        worths = (facts["amounts"].get(unit.record.id), unit.flow._handler("record")._document_amount(unit))
         days = rule.expiry_days if rule else 0
         situation = unit.situation
         return {
@@ -146,7 +160,8 @@ class SyncProposalRaise(models.Model):
             "record_name": facts["names"][unit.record.id],
             "values": json.dumps(spec["values"], default=str),
             "prints": json.dumps(spec["prints"]),
-            "amount": unit.job._amount_vals(worth)["amount_at_risk"],
+            # What the record is worth, or is to be worth.
+            "amount": max(unit.job._amount_vals(worth)["amount_at_risk"] for worth in worths),
             "flow_id": flow.id,
             "connection_id": flow.connection_id.id,
             "company_id": flow.company_id.id,

@@ -75,7 +75,7 @@ class SyncRunLine(models.Model):
 
     @api.depends_context("uid", "lang", "allowed_company_ids")
     def _compute_change(self):
-        """Find what each line changed, one query for all (its newest change in the run)."""
+        """Find what each line changed, one query for all."""
         written = self.filtered(lambda line: line.verdict not in ("unchanged", "bind", "not_needed", "skipped"))
         # What is new at the provider has no id there yet.
         sent = written.filtered(lambda line: line.flow_id.direction == "outbound")
@@ -85,15 +85,15 @@ class SyncRunLine(models.Model):
              "&", ("direction", "=", "outbound"), ("res_id", "in", sent.mapped("res_id"))],
             order="id",
         )  # fmt: skip
-        found = {self._change_key(one, one.direction): one for one in changes}
+        found = changes.grouped(lambda one: self._change_key(one, one.direction))
         for line in self:
             key = self._change_key(line, line.flow_id.direction)
-            change = found.get(key, changes.browse())
-            change = change if line in written else changes.browse()
-            line.change_id = change
-            line.diff = change.diff or False
-            line.summary = change.summary or False
-            line.short = " · ".join(filter(None, (change.digest, line.reason))) or False
+            mine = found.get(key, changes.browse()) if line in written else changes.browse()
+            line.change_id = mine[-1:]
+            # A run may change a record more than once: an undo does, if the undone one did.
+            line.diff = [row for change in mine for row in change.diff or ()] or False
+            line.summary = "\n".join(filter(None, mine.mapped("summary"))) or False
+            line.short = " · ".join(filter(None, (*mine.mapped("digest"), line.reason))) or False
 
     @staticmethod
     def _change_key(record, direction):

@@ -5,6 +5,7 @@ from . import test_lib_values
 from . import test_lib_coalescer
 from . import test_lib_saga
 from . import test_lib_lifecycle
+from . import test_lib_lines
 from . import test_lib_rule_diff
 from . import test_mapping_preview
 from . import test_lib_expression

@@ -200,6 +200,50 @@ class TestUndo(RunCase):
         self.undo(undo.undoes_id)
         self.assertNotEqual(self.state(), after)
 
+    def changed_twice(self):
+        """Let one run change a record twice, and create one that it changes, too."""
+        self.remote.put("Account", "a0", Name="Once", Email="once@example.com")
+        self.remote.put("Account", "new", Name="Brand New", Email="hello@brandnew.example")
+        run = self.start(external_ids=["a0", "new"])
+        self.run_lane()
+        self.remote.put("Account", "a0", Name="Twice", Email="once@example.com", Country="US")
+        self.remote.put("Account", "new", Name="Brand Newer", Email="hello@brandnew.example")
+        run._enqueue_pages(["a0", "new"])
+        return self.finish(run)
+
+    def test_a_record_that_one_run_changed_twice(self):
+        before = self.state()
+        run = self.changed_twice()
+        after = self.state()
+        handler = type(self.env["sync.handler.undo"])
+        # Outside of tests, what was taken back a moment ago makes the record a touched one.
+        with patch.object(handler, "_untouched", lambda *_args: False):
+            plan = self.undo(run, dry_run=True)
+            self.assertEqual(self.state(), after, "a dry run writes nothing")
+            undo = self.undo(run)
+        for one in (plan, undo):
+            self.assertEqual((self.line(one, "a0").verdict, self.line(one, "a0").reason), ("update", False))
+            self.assertEqual(self.line(one, "new").verdict, "withdraw", self.line(one, "new").reason)
+            self.assertIn("Name: Twice → Once", self.line(one, "a0").summary)
+            self.assertIn("Name: Once → Run Account 0", self.line(one, "a0").summary)
+        self.assertEqual(self.state()[:3], before)
+        self.assertFalse(self.partner("new").active)
+
+    def test_a_dry_run_says_what_odoo_would_refuse(self):
+        run = self.changed()
+        partner_class = type(self.env["res.partner"])
+        write = partner_class.write
+
+        def refuse(partners, vals):
+            if "Run Account 1" in (vals.get("name") or ""):
+                raise UserError("Not this one.")  # pylint: disable=translation-required
+            return write(partners, vals)
+
+        with patch.object(partner_class, "write", refuse):
+            undo = self.undo(run, dry_run=True)
+        self.assertEqual(self.counts(undo), {"update": 1, "blocked": 1})
+        self.assertIn("Not this one.", self.line(undo, "a1").reason)
+
     def test_an_executed_plan_is_undone_like_any_run(self):
         before = self.state()
         self.remote.put("Account", "a0", Name="Planned")

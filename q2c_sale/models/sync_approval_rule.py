@@ -7,6 +7,7 @@ FIELDS = {
         "product.product": ("taxes_id",),
         "product.template": ("taxes_id",),
         "sale.order": ("fiscal_position_id",),
+        "sale.order.line": ("tax_ids",),
     },
     "legal_entity": {"sale.order": ("partner_id", "partner_invoice_id")},
     "payment_terms": {
@@ -18,6 +19,7 @@ FIELDS = {
         "product.product": ("lst_price", "list_price", "standard_price"),
         "product.template": ("list_price", "standard_price"),
         "sale.order": ("pricelist_id",),
+        "sale.order.line": ("product_id", "price_unit", "discount"),
     },
     "billing": {
         "product.product": ("invoice_policy",),

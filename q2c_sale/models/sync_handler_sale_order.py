@@ -2,6 +2,7 @@ from odoo import _, models
 from odoo.addons.crm_sync_base.lib import planner
 from odoo.addons.crm_sync_base.lib.errors import AmountMismatch, PolicyBlocked
 from odoo.addons.crm_sync_base.lib.fingerprint import fingerprint
+from odoo.addons.crm_sync_base.lib.lines import LinePlan
 from odoo.addons.crm_sync_base.lib.planner import Found
 from odoo.addons.crm_sync_base.lib.remedy import OPEN, Remedy
 
@@ -79,10 +80,10 @@ class SyncHandlerSaleOrder(models.AbstractModel):
         unit.changes = {name: change for name, change in unit.changes.items() if name not in left_alone}
         unit.operation = "update" if unit.changes else ""
 
-    def _line_commands(self, env, unit, target, lines):
+    def _plan_lines(self, env, unit, target, said):
         if self._is_order(unit) and self._is_frozen(unit):
-            return []
-        return super()._line_commands(env, unit, target, lines)
+            return LinePlan()
+        return super()._plan_lines(env, unit, target, said)
 
     # === A revision after the confirmation ===#
 
@@ -154,10 +155,10 @@ class SyncHandlerSaleOrder(models.AbstractModel):
         that was synced anew), by its product.
         """
         lines = unit.draft.lines.get("order_line") or ()
-        rule = self._line_rule(unit, "order_line")
         present = unit.record.order_line
-        known = self._line_bindings(unit, rule, lines)
-        left = present.browse(self._bound_lines(unit, rule, set(present._ids)))
+        bindings = unit.line_bindings.get("order_line")
+        known = bindings.by_external_id if bindings else {}
+        left = present.browse(self._bound_lines(unit, "order_line"))
         pairs = []
         for line in lines:
             record = left & present.browse(known.get(line.external_id))
@@ -192,6 +193,8 @@ class SyncHandlerSaleOrder(models.AbstractModel):
         vals = super()._vals(env, unit)
         if not self._is_order(unit) or unit.document is None:
             return vals  # a decision on single values says nothing of the deal as a whole
+        if self._lines_wait(unit):
+            return vals  # nor does what is let in before its lines are
         vals["q2c_source_fingerprint"] = self._source_fingerprint(unit)
         if not self._is_frozen(unit):
             vals.update(self._currency_vals(env, unit, vals))
@@ -227,9 +230,13 @@ class SyncHandlerSaleOrder(models.AbstractModel):
         :raises AmountMismatch: undoes the whole document.
         """
         super()._verify(env, unit)
-        if not self._is_order(unit) or self._is_frozen(unit):
+        if not self._is_order(unit) or self._is_frozen(unit) or self._lines_wait(unit):
             return
         order = unit.record
+        if unit.document is None:
+            if unit.line_plans:
+                order._q2c_assert_source_totals()
+            return
         currency = env["q2c.sale.readiness"]._currency(unit.flow, unit)
         if order.currency_id != currency:
             raise AmountMismatch(
