@@ -156,7 +156,8 @@ def planned(plan: LinePlan, now: Mapping[int, Row]) -> Pair:
     for number, (key, values) in enumerate(plan.creates, first):
         text = values.get("name")
         name = text.partition("\n")[0] if isinstance(text, str) else ""
-        afters.append(_filled({"id": None, "key": key, "number": number, "name": name, "values": values}))
+        # What is empty is said, too: Odoo would fill it in.
+        afters.append({"id": None, "key": key, "number": number, "name": name, "values": values})
     return befores, afters
 
 

@@ -160,22 +160,6 @@ class SyncHandlerUndo(models.AbstractModel):
         owner = "remote" if rule.conflict == "fill_empty" else rule.owner
         return replace(rule, policy=policy, conflict=conflict, owner=owner)
 
-    def _collection_rules(self, units, known):
-        """Return the rules of lines: of the mapping, and of lines that no rule is for any more."""
-        fields_of = {}
-        for unit in units:
-            for name, pair in unit.undoes.lines.items():
-                fields_of.setdefault(name, set()).update(lines.names_in(pair))
-        found, present = [], self.env[units[0].flow.model]._fields if units else {}
-        mapped = {rule.target for rule in known.values() if rule.is_collection}
-        for name in sorted((mapped | fields_of.keys()) & set(present)):
-            rule = known.get(name, Rule(path="", target=name, label=name))
-            of_lines = {child.target: child for child in rule.children}
-            names = dict.fromkeys([*of_lines, *sorted(fields_of.get(name, ()))])
-            children = tuple(self._rule_for(of_lines.get(one), one) for one in names)
-            found.append(replace(rule, children=children))
-        return tuple(found)
-
     def _present_targets(self, env, flow, units):
         """Return `{model: ids}` of the linked records that would be put back and still exist."""
         wanted = {}
@@ -185,17 +169,6 @@ class SyncHandlerUndo(models.AbstractModel):
                 ids = before if isinstance(before, list) else [before]
                 wanted.setdefault(field.comodel_name, set()).update(ids)
         return {model: set(env[model].browse(ids).exists()._ids) for model, ids in wanted.items()}
-
-    def _past_values(self, env, flow, units):
-        """Yield (model, field, value) of all that was there before, lines included."""
-        for unit in units:
-            for name, (before, _after) in unit.undoes.values.items():
-                yield flow.model, name, before
-            for target, (before, _after) in unit.undoes.lines.items():
-                field = env[flow.model]._fields.get(target)
-                for one in before if field is not None else ():
-                    for name, value in one["values"].items():
-                        yield field.comodel_name, name, value
 
     def _prepare(self, env, unit, present):
         """Decide what undoing the change means."""

@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 from odoo import _, models
 
 from ..lib import lines, undo
 from ..lib.errors import AmountMismatch, PolicyBlocked
 from ..lib.ownership import same
+from ..lib.planner import Rule
 
 
 class SyncHandlerUndoLines(models.AbstractModel):
@@ -11,6 +14,33 @@ class SyncHandlerUndoLines(models.AbstractModel):
     _inherit = "sync.handler.undo"
 
     # === Plan ===#
+
+    def _collection_rules(self, units, known):
+        """Return the rules of lines: of the mapping, and of lines that no rule is for any more."""
+        fields_of = {}
+        for unit in units:
+            for name, pair in unit.undoes.lines.items():
+                fields_of.setdefault(name, set()).update(lines.names_in(pair))
+        found, present = [], self.env[units[0].flow.model]._fields if units else {}
+        mapped = {rule.target for rule in known.values() if rule.is_collection}
+        for name in sorted((mapped | fields_of.keys()) & set(present)):
+            rule = known.get(name, Rule(path="", target=name, label=name))
+            of_lines = {child.target: child for child in rule.children}
+            names = dict.fromkeys([*of_lines, *sorted(fields_of.get(name, ()))])
+            children = tuple(self._rule_for(of_lines.get(one), one) for one in names)
+            found.append(replace(rule, children=children))
+        return tuple(found)
+
+    def _past_values(self, env, flow, units):
+        """Yield (model, field, value) of all that was there before, lines included."""
+        for unit in units:
+            for name, (before, _after) in unit.undoes.values.items():
+                yield flow.model, name, before
+            for target, (before, _after) in unit.undoes.lines.items():
+                field = env[flow.model]._fields.get(target)
+                for one in before if field is not None else ():
+                    for name, value in one["values"].items():
+                        yield field.comodel_name, name, value
 
     def _prepare_lines(self, unit, present):
         """Plan the way back of a record's lines.

@@ -68,14 +68,15 @@ class TestLineApproval(LineCase):
 
     def test_added_and_removed_lines_wait_and_are_bound_when_approved(self):
         first, second, _third = self.lines()
-        self.say([first, second, {"Id": "l9", "Sku": "SUP", "Qty": 3, "Price": 99.5, "Tax": "T15"}])
+        self.say([first, second, {"Id": "l9", "Sku": "SUP", "Qty": 3, "Price": 99.5, "Tax": None}])
         before = self.state()
         self.sync()
         self.assertEqual(self.state(), before)
         self.waiting().with_user(self.anna).action_approve()
         self.assertEqual(set(self.state()[0]), {"l1", "l2", "l9"})
+        self.assertEqual(self.state()[0]["l9"][6], (), "what is empty stays empty, whatever the product says")
         # Known again: the same line is changed, not added a second time.
-        self.say([first, second, {"Id": "l9", "Sku": "SUP", "Qty": 4, "Price": 99.5, "Tax": "T15"}])
+        self.say([first, second, {"Id": "l9", "Sku": "SUP", "Qty": 4, "Price": 99.5, "Tax": None}])
         self.sync()
         self.assertFalse(self.waiting(), "a quantity is no price")
         self.assertEqual((len(self.order().order_line), self.state()[0]["l9"][2]), (3, 4))
