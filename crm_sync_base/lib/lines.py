@@ -139,18 +139,20 @@ def observed(before: Mapping[int, Row], after: Mapping[int, Row], mapped: Collec
     return befores, afters
 
 
-def planned(plan: LinePlan, now: Mapping[int, Row]) -> Pair:
+def planned(plan: LinePlan, now: Mapping[int, Row], *, along: bool = False) -> Pair:
     """Return the same of a plan, as far as it is known before it is written.
 
     Its values are those of the plan, see `exactly`.
 
     :param now: the record's lines.
+    :param along: tell of the values, too, that are only written again: who carries the
+        rows out later must do the same.
     """
     befores, afters = [], []
     for line_id, changes in plan.updates.items():
-        old = now[line_id]
-        befores.append({**old, "values": {name: before for name, (before, _after) in changes.items()}})
-        afters.append({**old, "values": {name: after for name, (_before, after) in changes.items()}})
+        old, again = now[line_id], plan.along.get(line_id, {}) if along else {}
+        befores.append({**old, "values": {**again, **{name: before for name, (before, _after) in changes.items()}}})
+        afters.append({**old, "values": {**again, **{name: after for name, (_before, after) in changes.items()}}})
     befores += [_filled(now[line_id]) for line_id in plan.removes]
     first = len(now) - len(plan.removes) + 1
     for number, (key, values) in enumerate(plan.creates, first):
@@ -257,8 +259,8 @@ def _way(
     for name, stored in end["values"].items():
         wanted = typed(name, stored)
         if same(now[name], wanted):
-            continue
-        if same(now[name], typed(name, start["values"].get(name))):
+            plan.along.setdefault(line_id, {})[name] = wanted
+        elif same(now[name], typed(name, start["values"].get(name))):
             plan.updates.setdefault(line_id, {})[name] = (now[name], wanted)
         else:
             changed.append(name)

@@ -38,7 +38,10 @@ class SyncChangeLines(models.Model):
         for name in self._in_order(target, new["values"]):
             field = self._line_field(target, name)
             what = field._description_string(self.env) if field else name
-            shown = self._shown(name, (old["values"].get(name), new["values"][name]), names, masked, field)
+            before, after = old["values"].get(name), new["values"][name]
+            if before == after:
+                continue  # it is only written again
+            shown = self._shown(name, (before, after), names, masked, field)
             yield self._diff_row(f"{target}.{name}", f"{label}: {what}", (shown["before"], shown["after"]))
 
     @staticmethod

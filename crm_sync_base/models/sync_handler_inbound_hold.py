@@ -47,7 +47,7 @@ class SyncHandlerInboundHold(models.AbstractModel):
     def _held_pairs(self, unit, plans):
         """Return `{field: (before, after)}` of the lines and of what is only right with them."""
         seen = unit.seen or self._seen(self.env, [unit])[unit]
-        pairs = {target: lines.planned(plan, seen.lines[target]) for target, plan in plans.items()}
+        pairs = {target: lines.planned(plan, seen.lines[target], along=True) for target, plan in plans.items()}
         decisions = unit.decisions
         for name in unit.record._sync_tied_to_lines():
             for pile in (decisions.writes, decisions.held):

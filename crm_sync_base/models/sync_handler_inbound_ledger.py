@@ -83,10 +83,12 @@ class SyncHandlerInboundLedger(models.AbstractModel):
 
     # === The way from one state to another ===#
 
-    def _line_way(self, unit, target, start, end):
+    def _line_way(self, unit, target, start, end, back=False):
         """Return the plan that leads a record's lines from one state to another, and what is in the way.
 
         :param start, end: rows of the change ledger.
+        :param back: what the rows do not tell of stays what it is; going forward, Odoo
+            computes it from the rest, as it does for a document.
         :return: see `lines.between`.
         """
         field = unit.record._fields[target]
@@ -104,13 +106,14 @@ class SyncHandlerInboundLedger(models.AbstractModel):
         def typed(name, stored):
             return undo.typed(comodel._fields[name].type, stored)
 
-        # Values that Odoo computes from others stay what they are unless the rows say otherwise.
-        computed = [name for name in comodel._sync_kept_fields(field.inverse_name) if comodel._fields[name].compute]
         start, end = ([self._without_gone_fields(one, comodel) for one in rows] for rows in (start, end))
         plan, left = lines.between(start, end, find, now, typed)
-        for line_id, changes in plan.updates.items():
-            line = present[line_id]
-            plan.along[line_id] = {name: self._value_of(line, name) for name in computed if name not in changes}
+        if back:
+            kept = comodel._sync_kept_fields(field.inverse_name)
+            computed = [name for name in kept if comodel._fields[name].compute]
+            for line_id, changes in plan.updates.items():
+                stays = {name: self._value_of(present[line_id], name) for name in computed if name not in changes}
+                plan.along[line_id] = {**stays, **plan.along.get(line_id, {})}
         return plan, left
 
     def _without_gone_fields(self, one, comodel):

@@ -51,7 +51,7 @@ class SyncHandlerUndoLines(models.AbstractModel):
         for target in unit.line_states:
             if target not in unit.record._fields:
                 return self._left_text(unit, {target: undo.GONE})
-            plan, left = self._line_way(unit, target, *unit.line_states[target])
+            plan, left = self._line_way(unit, target, *unit.line_states[target], back=True)
             unit.line_plans[target] = plan
             problem = (
                 self._lines_text(unit, target, left)

@@ -81,6 +81,20 @@ class TestLineApproval(LineCase):
         self.assertFalse(self.waiting(), "a quantity is no price")
         self.assertEqual((len(self.order().order_line), self.state()[0]["l9"][2]), (3, 4))
 
+    def test_another_product_brings_its_own_description_and_agreed_prices(self):
+        lines = self.lines()
+        lines[0]["Sku"], lines[1]["Sku"] = "SUP", "SRV"
+        self.say(lines)
+        self.sync()
+        proposal = self.waiting()
+        self.assertNotIn("Unit Price", proposal.digest, "what stays is not told")
+        proposal.with_user(self.anna).action_approve()
+        self.assertFalse(proposal.trouble)
+        names = self.order().order_line.mapped("name")
+        # Odoo describes the first, the source the second.
+        self.assertEqual(names[:2], ["[SUP] Product SUP", "Kits, blue"])
+        self.assertEqual(self.order().order_line.mapped("price_unit"), [1299.99, 19.95, 500.0])
+
     def test_rejected_lines_stay_as_odoo_has_them_and_do_not_come_again(self):
         before = self.state()
         proposal = self.dearer()
