@@ -3,7 +3,6 @@ import { _t } from "@web/core/l10n/translation";
 import { Dropdown } from "@web/core/dropdown/dropdown";
 import { DropdownItem } from "@web/core/dropdown/dropdown_item";
 import { registry } from "@web/core/registry";
-import { useService } from "@web/core/utils/hooks";
 import { X2ManyField, x2ManyField } from "@web/views/fields/x2many/x2many_field";
 
 import { localTime } from "../core/format";
@@ -19,7 +18,9 @@ export class SyncMappingRules extends X2ManyField {
 
     setup() {
         super.setup();
-        this.store = useState(MappingStore.create(useService("orm")));
+        // Not by useService: that one raises for what is asked after somebody has left the tab,
+        // and the store asks a moment later, and several things in a row.
+        this.store = useState(MappingStore.create(this.env.services.orm));
         this.state = useState({ text: "", showAll: false });
         useSubEnv({ mappingStore: this.store });
         onWillStart(() => this.store.open(this.flowId, this.parent));
