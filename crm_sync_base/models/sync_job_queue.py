@@ -474,7 +474,9 @@ class SyncJobQueue(models.Model):
             return
         now = clock.now()
         self.env.flush_all()
-        rows = [(job.id, now + timedelta(seconds=delay)) for job, delay in delays.items()]
+        # In the order in which others enqueue the same work: see `_enqueue`.
+        jobs = sorted(delays, key=lambda job: (job.lane_key, job.id))
+        rows = [(job.id, now + timedelta(seconds=delays[job])) for job in jobs]
         try:
             # Only the index knows what others have enqueued since our snapshot.
             with self.env.cr.savepoint(flush=False):

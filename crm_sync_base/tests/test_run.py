@@ -130,6 +130,7 @@ class TestFirstLoad(RunCase):
             run.action_resume()
 
     def test_a_lister_that_dies_goes_on_at_its_cursor(self):
+        self.flow.base_wait = 3600  # of which a random part is waited: never over by itself here
         starts = []
 
         def poll(_self, _connection, _flow, cursor):

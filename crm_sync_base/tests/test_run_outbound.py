@@ -274,6 +274,7 @@ class TestOutboundRun(OutboundRunCase):
     # === Listing ===#
 
     def test_a_lister_that_dies_goes_on_at_its_cursor(self):
+        self.flow.base_wait = 3600  # of which a random part is waited: never over by itself here
         records = self.companies(5)
         handler = type(self.env["sync.handler.load"])
         original, starts = handler._odoo_page, []
