@@ -1,5 +1,6 @@
 from odoo import _, api, fields, models
 from odoo.exceptions import AccessError, UserError
+from odoo.tools import plaintext2html
 
 from ..lib import lifecycle
 
@@ -319,6 +320,38 @@ class SyncMapping(models.Model):
     def action_to_draft(self):
         """Take versions that wait for a review back, to change them."""
         self.write({"state": "draft"})
+
+    def action_send_back(self):
+        """Ask what the author should change before this version can be approved."""
+        self.ensure_one()
+        return {
+            "type": "ir.actions.act_window",
+            "name": _("Send %s Back", self.display_name),
+            "res_model": "sync.mapping.send.back.wizard",
+            "view_mode": "form",
+            "target": "new",
+            "context": {"default_mapping_id": self.id},
+        }
+
+    def _send_back(self, reason):
+        """Refuse a version in a review: it is a draft again, and who asked for the review has a task.
+
+        :raises AccessError: for who may not review.
+        :raises UserError: when it waits for no review any more.
+        """
+        self.ensure_one()
+        if not self.env.su and not self._may_review():
+            raise AccessError(_("Mappings are reviewed by integration managers and finance approvers."))
+        self.check_access("read")
+        if self.state != lifecycle.REVIEW:
+            raise UserError(_("%s does not wait for a review any more.", self.display_name))
+        mapping = self.sudo()  # a finance approver sends it back without being allowed to edit
+        mapping.write({"state": lifecycle.DRAFT})
+        mapping.activity_schedule(
+            REMINDER, user_id=(mapping.submitted_by_id or mapping.create_uid).id, note=plaintext2html(reason),
+            summary=_("%(who)s sent %(version)s back", who=self.env.user.name, version=mapping.display_name),
+        )
+        mapping.message_post(body=_("Sent back by %(who)s: %(reason)s", who=self.env.user.name, reason=reason))
 
     def action_open(self):
         """Open this version on a page of its own."""

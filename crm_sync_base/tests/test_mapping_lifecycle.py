@@ -152,6 +152,28 @@ class TestMappingLifecycle(SyncCase):
         draft.rule_ids[0].name = "Company"
         self.assertEqual(draft.rule_ids[0].name, "Company")
 
+    def test_a_reviewer_sends_it_back_and_says_why(self):
+        draft = self.draft()
+        draft.action_to_review()
+
+        def send_back(user):
+            wizard = self.env["sync.mapping.send.back.wizard"].with_user(user)
+            wizard.create({"mapping_id": draft.id, "reason": "The <phone> is Finance's."}).action_send_back()
+
+        with self.assertRaises(AccessError):
+            send_back(self.operator)
+        send_back(self.approver)
+        self.assertEqual(draft.state, "draft")
+        [task] = draft.activity_ids
+        self.assertEqual(task.user_id, self.anna)
+        self.assertIn("The &lt;phone&gt; is Finance's.", task.note)
+        self.assertIn("The &lt;phone&gt;", draft.message_ids[:1].body)
+        with self.assertRaisesRegex(UserError, "does not wait for a review any more"):
+            send_back(self.approver)
+        draft.rule_ids[0].name = "Company"
+        draft.action_to_review()
+        self.assertNotIn(self.anna, draft.activity_ids.user_id)
+
     def test_what_was_in_use_is_not_deleted(self):
         first = self.flow.mapping_id
         self.draft().unlink()

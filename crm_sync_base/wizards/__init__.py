@@ -13,6 +13,7 @@ from . import sync_saga_handle_wizard
 from . import sync_replay_wizard
 from . import sync_job_discard_wizard
 from . import sync_run_wizard
+from . import sync_mapping_send_back_wizard
 from . import sync_proposal_reject_wizard
 from . import sync_proposal_choose_wizard
 from . import sync_proposal_choose_wizard_line
