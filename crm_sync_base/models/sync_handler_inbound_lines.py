@@ -112,16 +112,11 @@ class SyncHandlerInboundLines(models.AbstractModel):
         return commands + [fields.Command.delete(res_id) for res_id in plan.removes]
 
     def _unbind_lines(self, unit):
-        """Forget the bindings of lines that are about to go, and of those that went and come anew."""
+        """Forget the bindings of lines that are about to go."""
         for target, plan in unit.line_plans.items():
             rule = self._line_rule(unit, target)
-            if not rule.child_object:
-                continue
-            bindings = unit.line_bindings.get(target)
-            stale = [bindings.by_external_id[key] for key, _values in plan.creates if key in bindings.by_external_id] \
-                if bindings else []
-            if plan.removes or stale:
-                self.env["sync.binding"]._forget(unit.flow.connection_id, rule.child_object, [*plan.removes, *stale])
+            if rule.child_object and plan.removes:
+                self.env["sync.binding"]._forget(unit.flow.connection_id, rule.child_object, plan.removes)
 
     def _bind_lines(self, units):
         """Bind the lines of records that have an id of their own at the provider."""
@@ -130,8 +125,31 @@ class SyncHandlerInboundLines(models.AbstractModel):
             by_flow.setdefault(unit.flow, []).append(unit)
         for flow, mine in by_flow.items():
             self._load_lines(flow, mine)
+            self._forget_gone_lines(flow, mine)
         rows = [row for unit in units for target in unit.line_bindings for row in self._new_line_bindings(unit, target)]
         self.env["sync.binding"]._bind_many(rows)
+
+    def _forget_gone_lines(self, flow, units):
+        """Forget what was bound to lines that somebody deleted: the source's lines are there anew.
+
+        What is bound to a line of another record stays bound to that.
+        """
+        wanted = {}
+        for unit in units:
+            for target, plan in unit.line_plans.items():
+                bindings = unit.line_bindings.get(target)
+                keys = [key for key, _values in plan.creates if key in bindings.by_external_id] if bindings else ()
+                if keys:
+                    kind = (self._line_rule(unit, target).child_object, unit.record._fields[target].comodel_name)
+                    wanted.setdefault(kind, []).extend((bindings.by_external_id, key) for key in keys)
+        for (child_object, model), found in wanted.items():
+            ids = {by_external_id[key] for by_external_id, key in found}
+            gone = ids.difference(self.env[model].sudo().browse(ids).exists()._ids)
+            if gone:
+                self.env["sync.binding"]._forget(flow.connection_id, child_object, gone)
+            for by_external_id, key in found:
+                if by_external_id.get(key) in gone:
+                    del by_external_id[key]
 
     def _new_line_bindings(self, unit, target):
         """Yield a binding for each line that was just created, in the source's order."""
@@ -140,8 +158,8 @@ class SyncHandlerInboundLines(models.AbstractModel):
             return
         rule = self._line_rule(unit, target)
         for (key, _values), record in zip(plan.creates, self._new_lines(unit, target)):
-            if not key:
-                continue
+            if not key or key in unit.line_bindings[target].by_external_id:
+                continue  # it has no id, or is a line of another record already
             unit.line_bindings[target].present[record.id] = key
             yield {
                 "connection": unit.flow.connection_id,

@@ -133,6 +133,29 @@ class TestLineLedger(LineCase):
         self.assertEqual((before, [row["key"] for row in after]), ([], ["l1", "l2", "l3"]))
         self.assertEqual(after[0]["values"]["price_unit"], "1299.99", "exact, as text")
 
+    def test_a_deal_that_is_created_anew_binds_its_lines_anew(self):
+        binding = self.env["sync.binding"].search([("remote_object", "=", "Deal"), ("external_id", "=", "d1")])
+        self.order().unlink()
+        binding.unlink()
+        self.assertEqual(self.sync().state, "done")
+        first, second, third = self.lines()
+        third["Qty"] = 4
+        self.say([first, second, third])
+        self.sync()
+        self.assertEqual((len(self.order().order_line), self.state()[0]["l3"][2]), (3, 4))
+
+    def test_a_line_that_was_deleted_by_hand_comes_back_once(self):
+        self.order().order_line[2].unlink()
+        for number in (1, 2):
+            self.deal(PO=f"PO-{number}")
+            self.assertEqual(self.sync().state, "done")
+        self.assertEqual(set(self.state()[0]), {"l1", "l2", "l3"})
+
+    def test_the_lines_of_another_deal_stay_its_own(self):
+        self.deal("d2")
+        self.assertEqual(self.sync("d2").state, "done", "whatever ids the source gives its lines")
+        self.assertEqual(set(self.state()[0]), {"l1", "l2", "l3"})
+
     def test_unchanged_lines_are_not_told(self):
         self.deal(PO="PO-1")
         change = self.change(self.load())
