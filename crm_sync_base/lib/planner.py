@@ -297,10 +297,11 @@ def to_error(
     elif codes == {"data_invalid"}:
         cls = DataInvalid
     texts = [problem.message for problem in unique]
-    missing = "1 thing is missing" if len(texts) == 1 else f"{len(texts)} things are missing"
+    what = "wrong" if cls is DataInvalid else "missing"
+    trouble = f"1 thing is {what}" if len(texts) == 1 else f"{len(texts)} things are {what}"
     solutions = once([*remedies, *(problem.remedy for problem in unique)])
     return cls(
-        f"{subject}: {missing} — " + "; ".join(texts),
+        f"{subject}: {trouble} — " + "; ".join(texts),
         problems=texts,
         hint=_hint(len(texts), len(solutions)),
         fingerprint="|".join(sorted(texts)),
