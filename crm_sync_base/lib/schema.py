@@ -136,7 +136,8 @@ def walk(schema: Schema, object_name: str, path: str) -> Walk:
     while True:
         shape = schema.get(object_name)
         if shape is None:
-            return Walk(tuple(steps), missing=object_name)
+            # A rule of lines need not say whose lines they are, yet.
+            return Walk(tuple(steps), missing=object_name or path)
         if rest in shape:
             return Walk((*steps, (object_name, rest)), shape[rest])
         head, _dot, rest = rest.partition(".")

@@ -90,6 +90,9 @@ class TestWalk(unittest.TestCase):
         self.assertEqual(found.steps, (("Deal", "OwnerId"), ("User", "ManagerId"), ("User", "Name")))
         self.assertEqual(found.field, NAME)
 
+    def test_a_path_of_an_object_that_nobody_named_is_not_known_to_be_wrong(self):
+        self.assertFalse(walk(SCHEMA, "", "Qty").is_broken)
+
     def test_a_name_with_dots_wins(self):
         self.assertEqual(walk(SCHEMA, "Deal", "address.city").field, CITY)
 
