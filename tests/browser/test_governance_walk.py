@@ -14,7 +14,7 @@ import pytest
 from cli.rpc import Odoo, OdooError
 from tests.support.servers import OdooServer
 
-from .conftest import PREFIX, _id
+from .conftest import PREFIX, xmlid_id
 from .person import Person
 from .test_mapping_editor import _connect, _one
 
@@ -53,7 +53,7 @@ def odoo_server(tmp_path_factory):
     with OdooServer(tmp_path_factory.mktemp("odoo"), ["--max-cron-threads=0"]) as server:
         _make_up_model(server)
         for login, name, group in (("author", "Ann Author", "manager"), ("reviewer", "Rob Reviewer", "approver")):
-            groups = [_id(server, "base.group_user"), _id(server, PREFIX + group)]
+            groups = [xmlid_id(server, "base.group_user"), xmlid_id(server, PREFIX + group)]
             server.rpc("res.users", "create", {
                 "name": name, "login": login, "password": login, "group_ids": [(6, 0, groups)]})
         server.arguments = []
@@ -71,7 +71,7 @@ def _make_up_model(server) -> None:
         for name, kind, label in fields]}))
     server.rpc("ir.default", "set", MODEL, "x_active", True)
     server.rpc("ir.model.access", "create", {
-        "name": "project sites", "model_id": model, "group_id": _id(server, "base.group_user"),
+        "name": "project sites", "model_id": model, "group_id": xmlid_id(server, "base.group_user"),
         "perm_read": True, "perm_write": True, "perm_create": True, "perm_unlink": False})
 
 
