@@ -9,6 +9,10 @@
     "depends": ["crm_sync_base", "crm", "sale_management", "account"],
     "data": [
         "data/sync_approval_data.xml",
+        "security/ir.model.access.csv",
+        "security/q2c_sale_rules.xml",
+        "views/q2c_price_approval_views.xml",
+        "views/sync_flow_views.xml",
         "views/sale_order_views.xml",
         "views/account_move_views.xml",
         "views/account_payment_views.xml",

@@ -33,7 +33,7 @@ class SyncFlowStep(models.Model):
     def _run_confirm(self, record, job):
         """Confirm the order, unless it is.
 
-        :raises NotReady: when it was cancelled.
+        :raises NotReady: when it was cancelled, or nobody has approved prices that deviate.
         :raises AmountMismatch: when its totals no longer equal the source's.
         """
         order = self._sale_order(record)
@@ -45,6 +45,7 @@ class SyncFlowStep(models.Model):
                 hint=_("Set it back to quotation and retry, or leave it cancelled and ignore this."),
             )
         order._q2c_assert_source_totals()
+        order._q2c_assert_prices(self.flow_id)
         order.action_confirm()
         return Done(_("%s confirmed", order.name), (("sale.order", order.id),))
 

@@ -236,6 +236,7 @@ class SyncHandlerSaleOrder(models.AbstractModel):
         if unit.document is None:
             if unit.line_plans:
                 order._q2c_assert_source_totals()
+                order._q2c_look_at_prices(unit.flow)
             return
         currency = env["q2c.sale.readiness"]._currency(unit.flow, unit)
         if order.currency_id != currency:
@@ -248,6 +249,7 @@ class SyncHandlerSaleOrder(models.AbstractModel):
                 )
             )
         order._q2c_assert_source_totals()
+        order._q2c_look_at_prices(unit.flow)
 
 
 def _real(value):

@@ -1,4 +1,5 @@
 from . import test_exception_deal
+from . import test_lib_prices
 from . import test_lib_totals
 from . import test_lib_settlement
 from . import test_line_approval
@@ -9,6 +10,7 @@ from . import test_order_revision
 from . import test_order_steps
 from . import test_order_status
 from . import test_order_trace
+from . import test_price_approval
 from . import test_saga
 from . import test_saga_trace
 from . import test_run_undo
