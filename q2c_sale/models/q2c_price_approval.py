@@ -52,7 +52,7 @@ class Q2cPriceApproval(models.Model):
     diff = fields.Json(string="Prices", compute="_compute_diff")
     salesperson_id = fields.Many2one("res.users", readonly=True, ondelete="restrict")
     requested_at = fields.Datetime(readonly=True, default=fields.Datetime.now)
-    decided_by_id = fields.Many2one("res.users", string="Decided By", readonly=True, ondelete="restrict")
+    decided_by_id = fields.Many2one("res.users", readonly=True, ondelete="restrict")
     decided_at = fields.Datetime(readonly=True)
     decision = fields.Char(string="Reason", readonly=True)
     may_decide = fields.Boolean(compute="_compute_may_decide")

@@ -29,7 +29,7 @@ class SaleOrderPrice(models.Model):
             try:
                 order._q2c_assert_prices(order._q2c_price_flow())
             except NotReady as error:
-                raise UserError(f"{error.message}\n{error.hint}") from None
+                raise UserError(_("%(problem)s\n%(hint)s", problem=error.message, hint=error.hint)) from None
         return super().action_confirm()
 
     def _q2c_price_breaches(self, percent):
