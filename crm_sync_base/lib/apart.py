@@ -33,7 +33,8 @@ def read_apart(
 
     :param read: returns the documents of some ids by id.
     :param is_of_one: whether an error may be a single record's.
-    :raises Exception: what cannot be a single record's, or what all of them share.
+    :raises Exception: what cannot be a single record's, or what all of them share; so a provider
+        of which no record could be read for a passing reason counts as failing.
     """
     found: dict[str, Any] = {}
     failed: dict[str, Exception] = {}
@@ -60,7 +61,7 @@ def read_apart(
                 extra -= 2
                 middle = len(group) // 2
                 waiting += (group[:middle], group[middle:])
-    if unknown and not answered:
+    if not answered and (unknown or isinstance(first, Transient)):
         raise first
     failed.update(dict.fromkeys(unknown, _undecided()))
     return Reading(found, failed)

@@ -63,6 +63,12 @@ class TestLibApart(unittest.TestCase):
             self.reading([IDS[1]], error=ValueError)
         self.assertEqual(self.calls, 1)
 
+    def test_one_that_cannot_be_read_now_is_no_bad_record(self):
+        # The breaker has to know: nothing was answered.
+        with self.assertRaises(Transient):
+            self.reading([IDS[0]], [IDS[0]], error=Transient)
+        self.assertEqual(set(self.reading([IDS[0]], [IDS[0]]).failed), {IDS[0]})
+
     def test_a_provider_that_is_down_is_raised_as_such(self):
         answers = iter([Transient("1"), Transient("2"), Transient("3")])
 

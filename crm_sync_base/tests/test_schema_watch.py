@@ -1,7 +1,7 @@
 from unittest.mock import patch
 
 from odoo import fields
-from odoo.exceptions import AccessError
+from odoo.exceptions import AccessError, UserError
 from odoo.tests import new_test_user, tagged
 from odoo.tools import mute_logger
 
@@ -174,7 +174,8 @@ class TestSchemaWatch(SyncCase):
 
     def test_a_new_version_that_still_relies_on_it_goes_nowhere(self):
         self.look(text("Name"), text("City"))
-        self.approve(self.flow.mapping_id.copy())
+        with self.assertRaisesRegex(UserError, "has no field Email"):
+            self.approve(self.flow.mapping_id.copy())
         self.assertTrue(self.holds())
         self.assertTrue(self.cards())
 

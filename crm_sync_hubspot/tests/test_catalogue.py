@@ -24,7 +24,10 @@ class TestCatalogue(HubspotCase):
         flow.action_count_remote()
         listed = len(list(flow._connector()._client(self.connection).all_ids("companies")))
         self.assertEqual(flow.remote_count, listed)
-        flow.remote_scope = "[('name', '=', 'Acme')]"
+        flow.remote_scope = "[('name', '=', 'Nobody Is Called So')]"
+        flow.action_count_remote()
+        self.assertEqual(flow.remote_count, 0)
+        flow.remote_scope = "[('name', '!=', 'Acme')]"
         with self.assertRaises(UserError):
             flow.action_count_remote()
 

@@ -38,8 +38,8 @@ class TestCatalogue(SalesforceCase):
         return flow._connector()._client(flow.connection_id)
 
     def test_a_condition_that_it_cannot_check_is_named(self):
-        flow = self.flow(remote_scope="[('AnnualRevenue', '>', 5)]")
-        with self.assertRaisesRegex(UserError, "AnnualRevenue"):
+        flow = self.flow(remote_scope="[('Industry', '!=', 'Banking')]")
+        with self.assertRaisesRegex(UserError, "Industry"):
             flow.action_count_remote()
 
     def test_published_ends_of_versions(self):
