@@ -122,7 +122,8 @@ def module_upgrade(world: World, report: Report, records: int) -> None:
     report.note = f"{len(before)} jobs kept"
     world.server.restart()
     world.rpc("sync.hold", "action_lift", [hold])
-    _finish(world, report, player)
+    # A server that stops cuts what Odoo's own scheduled actions were doing.
+    _finish(world, report, player, DATABASE_GONE)
 
 
 # ---------------------------------------------------------------------------
