@@ -22,7 +22,7 @@ INTERFACE = paths.ROOT / "crm_sync_base" / "models" / "sync_connector.py"
 GUIDE = paths.ROOT / "docs" / "connectors.md"
 
 #: What neither connectors nor their callers have to know.
-INTERNAL = {"_declared"}
+INTERNAL = {"_conclude", "_declared"}
 
 #: All tests of the module; Odoo's own runner silently leaves inherited ones out if it is not told.
 LEAST_TESTS = 58

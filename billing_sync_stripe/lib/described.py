@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from . import const
+
 #: type -> kind of value
 KINDS = {
     "string": "text", "integer": "integer", "boolean": "boolean", "timestamp": "datetime", "reference": "reference",
@@ -22,6 +24,7 @@ FIELDS: dict[str, tuple[tuple[str, str, str, bool], ...]] = {
         ("address.state", "State", "string", True),
         ("address.country", "Country", "string", True),
         ("tax_exempt", "Tax Exemption", "string", True),
+        (f"metadata.{const.REFERENCE}", "Odoo Reference", "string", True),
         ("created", "Created", "timestamp", False),
     ),
     "payment_intent": (

@@ -290,6 +290,7 @@ class SyncLane(models.Model):
             self._commit()
         if alone:
             self._wake()  # the others have found nothing to do meanwhile
+            self._commit()  # a claim begins a transaction
         return len(jobs)
 
     def _fail_batch(self, jobs, error):

@@ -46,6 +46,11 @@ class TestTinyDeals(DealStory, TinyCase):
             self.change("deal", deal, stage="won")
         return deal
 
+    def make_deal_of_one_customer(self):
+        """Create and win a deal whose customer has a name and postcode like no other; return its id."""
+        company = self.add("company", name="Babbage Mill Works", zip="10117", city="Berlin", country="Germany")
+        return self.make_deal(company=company)
+
     def same_customer(self, deal_id):
         """Return company and person of a deal."""
         deal = self.look("deal", deal_id)
