@@ -1,17 +1,23 @@
-"""Which process does the work, and does it live? Tells a crash from a mere failure."""
+"""Who does the work, and does its process live? Tells a crash from a mere failure."""
 
 from __future__ import annotations
 
 import os
 import socket
+import threading
 
 _HOST = socket.gethostname()[:64]
 
 
-def identity() -> str:
+def process() -> str:
     """Return what no other process has: host, process id and the process's start."""
     pid = os.getpid()
     return f"{_HOST}:{pid}:{_started(pid)}"
+
+
+def identity() -> str:
+    """Return what no other worker has: the process and the thread in it."""
+    return f"{process()}:{threading.get_native_id()}"
 
 
 def lives(worker: str | None) -> bool:
@@ -21,7 +27,7 @@ def lives(worker: str | None) -> bool:
     so it has lost at least its database connection.
     """
     try:
-        host, pid, started = (worker or "").rsplit(":", 2)
+        host, pid, started, _thread = (worker or "").rsplit(":", 3)
         return host == _HOST and started == _started(int(pid)) != ""
     except ValueError:
         return False

@@ -66,7 +66,7 @@ class SyncJob(models.Model):
 
     # === Execution ===#
     lane_id = fields.Many2one("sync.lane", readonly=True, ondelete="set null")
-    worker = fields.Char(readonly=True, help="The process that ran it: host, process id, start.")
+    worker = fields.Char(readonly=True, help="Who ran it: host, process id, start of the process, thread.")
     attempts = fields.Integer(readonly=True)
     crashes = fields.Integer(readonly=True, help="How often its worker died while it ran.")
     started_at = fields.Datetime(readonly=True)

@@ -205,6 +205,15 @@ class SyncJobQueue(models.Model):
             jobs.invalidate_recordset()
         return jobs
 
+    def _mine(self):
+        """Return those of these jobs that this worker runs.
+
+        A lane whose scheduled action lost its lock (its session was ended, say) goes on
+        beside the lane's next run, which has taken its jobs back and may be at them.
+        Whoever touched them then would undo that one's work, and it in turn his.
+        """
+        return self.filtered(lambda job: job.state == "running" and job.worker == worker.identity())
+
     def _are_stopped(self):
         """Return whether a hold, a switch or their company stops these claimed jobs of one flow and kind.
 
@@ -214,7 +223,7 @@ class SyncJobQueue(models.Model):
         a job that has its last chance, and what another lane has claimed meanwhile.
         """
         terms = {
-            "flow_id": self.flow_id.id, "now": clock.now(), "worker": worker.identity(), "ids": self.ids,
+            "flow_id": self.flow_id.id, "now": clock.now(), "process": worker.process(), "ids": self.ids,
             "alone": self._have_last_chance(),
         }
         may_run = self._SQL_NOT_HELD if self[0].kind == "undo" else self._SQL_STILL_OPEN
@@ -250,8 +259,11 @@ class SyncJobQueue(models.Model):
             return False
         # After the lock: what the lane before claimed is committed, and seen.
         self.env.cr.execute(
-            "SELECT 1 FROM sync_job WHERE state = 'running' AND (crashes > 0 OR (%s AND worker = %s)) LIMIT 1",
-            [alone, worker.identity()],
+            f"""
+            SELECT 1 FROM sync_job r
+             WHERE r.state = 'running' AND (r.crashes > 0 OR (%(alone)s AND {self._OF_PROCESS})) LIMIT 1
+            """,
+            {"alone": alone, "process": worker.process()},
         )
         return not self.env.cr.fetchone()
 
@@ -263,7 +275,7 @@ class SyncJobQueue(models.Model):
             "less": URGENT if lane.express else 2**31 - 1,
             "blocked": self._blocked_rows(),
             "suspects": True,
-            "worker": worker.identity(),
+            "process": worker.process(),
         }
 
     def _claim_size(self, flow_id, kind, batch_size):
@@ -335,10 +347,12 @@ class SyncJobQueue(models.Model):
            AND {_TAKEN}
     """
 
+    _OF_PROCESS = "starts_with(r.worker, %(process)s || ':')"
+
     # Of claimed jobs: this process runs nothing that must be alone, and nothing at all if they must.
     _NOT_BESIDE = f"""
                NOT EXISTS (SELECT 1 FROM sync_job r
-                            WHERE r.state = 'running' AND r.worker = %(worker)s AND r.id <> ALL(%(ids)s)
+                            WHERE r.state = 'running' AND {_OF_PROCESS} AND r.id <> ALL(%(ids)s)
                               AND (%(alone)s OR r.crashes >= {LAST_CHANCE}))
     """
 
@@ -354,7 +368,7 @@ class SyncJobQueue(models.Model):
                 ORDER BY j.priority, j.id
                 LIMIT 1) head
          WHERE NOT EXISTS (SELECT 1 FROM sync_job r
-                            WHERE r.state = 'running' AND r.crashes >= {LAST_CHANCE} AND r.worker = %(worker)s)
+                            WHERE r.state = 'running' AND r.crashes >= {LAST_CHANCE} AND {_OF_PROCESS})
          ORDER BY head.priority, head.id
          LIMIT 1
     """

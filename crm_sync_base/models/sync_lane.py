@@ -215,9 +215,12 @@ class SyncLane(models.Model):
             self.env["sync.job"]._recover(self)
             self._commit()
             while time.monotonic() < end:
+                if self._run_once():
+                    continue
+                self._wake_for_next()
+                self._commit()
+                # Nobody comes for what became due while we looked for when.
                 if not self._run_once():
-                    self._wake_for_next()
-                    self._commit()
                     return
         except Exception as error:
             # Odoo switches a scheduled action off that fails too often. What was
@@ -251,8 +254,8 @@ class SyncLane(models.Model):
             _logger.info("Synchronisation: the connection to the database is lost")
         try:
             with self.env.registry.cursor() as cr:
-                lane = api.Environment(cr, SUPERUSER_ID, {})["sync.lane"].browse(self.id)
-                lane.env["sync.job"]._recover(lane)
+                jobs = api.Environment(cr, SUPERUSER_ID, {})["sync.job"]
+                jobs.search([("lane_id", "=", self.id), ("state", "=", "running")])._mine()._release()
         except psycopg2.Error as error:
             _logger.warning("Synchronisation: jobs wait for the database: %s", str(error).strip())
         _alarm.after(self.env.cr.dbname, AGAIN_SECONDS)
@@ -262,36 +265,40 @@ class SyncLane(models.Model):
 
         :return: how many jobs were run; 0 when nothing is due.
         """
-        jobs = self._claim()
-        if not jobs:
+        claimed = self._claim()
+        if not claimed:
             return 0
-        if jobs._are_stopped():
+        jobs = claimed._mine()
+        if not jobs or jobs._are_stopped():
             jobs._give_back()
             self._commit()
-            return len(jobs)
+            return len(claimed)
         alone = jobs._have_last_chance()
         flow = jobs.flow_id
         handler = flow._handler(jobs[0].kind)
         try:
             with correlation.working_on(jobs.mapped("correlation_id")):
                 outcomes = handler._run(flow, jobs)
+            done = jobs.filtered(lambda job: job.id in outcomes)
+            if done._mine() != done:  # a handler that commits has a new snapshot by now
+                raise psycopg2.errors.SerializationFailure("another run of this lane has these jobs")
             jobs._settle(outcomes)
             self._commit()
         except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
             # Somebody else changed the same rows: nothing happened, run it again.
             self._rollback()
-            jobs._give_back(delay=0.1)
+            jobs._mine()._give_back(delay=0.1)
             self._commit()
         except Exception as error:
             self._rollback()
             if not isinstance(error, SyncError):
                 _logger.exception("Synchronisation: batch of %s failed", flow.display_name)
-            self._fail_batch(jobs.filtered(lambda job: job.state == "running"), error)
+            self._fail_batch(jobs._mine(), error)
             self._commit()
         if alone:
             self._wake()  # the others have found nothing to do meanwhile
             self._commit()  # a claim begins a transaction
-        return len(jobs)
+        return len(claimed)
 
     def _fail_batch(self, jobs, error):
         if isinstance(error, SyncError) and error.recovery is Recovery.HOLD:

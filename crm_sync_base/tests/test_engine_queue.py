@@ -153,7 +153,7 @@ class TestEngineQueue(SyncCase):
 
     def crash(self):
         """Claim, die, start again; return how many jobs were recovered."""
-        self.claim().worker = "elsewhere:1:1"
+        self.claim().worker = "elsewhere:1:1:1"
         return self.env["sync.job"]._recover(self.lane)
 
     def test_a_dead_workers_jobs_return_and_run_alone(self):
@@ -199,7 +199,7 @@ class TestEngineQueue(SyncCase):
         self.assertEqual(self.claim(), doubtful)
         other = self.enqueue(self.spec("a"))
         self.assertFalse(self.claim())
-        with patch.object(worker, "identity", return_value="elsewhere:2:2"):
+        with patch.object(worker, "process", return_value="elsewhere:2:2"):
             self.assertEqual(self.claim(), other, "another process dies by itself")
         doubtful.state = "done"
         self.assertTrue(self.enqueue(self.spec("b")) == self.claim())
@@ -212,7 +212,7 @@ class TestEngineQueue(SyncCase):
         self.env.flush_all()
         self.assertTrue(doubtful._are_stopped())
         self.assertTrue(beside._are_stopped())
-        beside.worker = "elsewhere:2:2"
+        beside.worker = "elsewhere:2:2:2"
         self.env.flush_all()
         self.assertFalse(doubtful._are_stopped())
 

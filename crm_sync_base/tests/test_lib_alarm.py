@@ -43,13 +43,21 @@ class TestWorker(unittest.TestCase):
         folder = worker.__file__.rpartition("/")[0]
         code = f"import sys; sys.path.insert(0, {folder!r}); import worker; print(worker.identity())"
         ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-        self.assertEqual(ended.stdout.count(":"), 2)
+        self.assertEqual(ended.stdout.count(":"), 3)
         self.assertFalse(worker.lives(ended.stdout.strip()))
 
     def test_a_process_id_that_was_given_to_another_one_does_not(self):
-        host, pid, started = worker.identity().rsplit(":", 2)
-        self.assertFalse(worker.lives(f"{host}:{pid}:{int(started) - 1}"))
+        host, pid, started, thread = worker.identity().rsplit(":", 3)
+        self.assertFalse(worker.lives(f"{host}:{pid}:{int(started) - 1}:{thread}"))
+
+    def test_two_threads_of_a_process_are_two_workers(self):
+        others = []
+        thread = threading.Thread(target=lambda: others.append(worker.identity()))
+        thread.start()
+        thread.join()
+        self.assertNotEqual(others, [worker.identity()])
+        self.assertEqual(others[0].rpartition(":")[0], worker.process())
 
     def test_what_cannot_be_read_does_not(self):
-        for text in (None, "", "a", "a:b:c"):
+        for text in (None, "", "a", "a:b:c", "a:b:c:d"):
             self.assertFalse(worker.lives(text))

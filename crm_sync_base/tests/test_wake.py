@@ -1,8 +1,9 @@
-from datetime import datetime
+from datetime import datetime, timedelta
 from unittest.mock import patch
 
 from odoo.tests import tagged
 
+from ..lib import clock
 from ..models import sync_lane
 from .common import ACCOUNT_RULES, SyncCase
 
@@ -48,6 +49,22 @@ class TestWake(SyncCase):
         self.env["ir.cron"]._clear_schedule({"id": lane.cron_id.id})
         self.env.invalidate_all()
         self.assertFalse(self.triggers().filtered(lambda trigger: trigger.cron_id == lane.cron_id))
+
+    def test_what_becomes_due_while_a_lane_looks_for_when_is_done(self):
+        """It is too late for the claim and too early for an alarm: nobody else would come."""
+        self.make_flow(ACCOUNT_RULES)
+        self.notify("Account", "a1")
+        job = self.jobs(external_id="a1")
+        job.eta = clock.now() + timedelta(hours=1)
+        next_eta = type(job)._next_eta
+
+        def look(jobs):
+            job.eta = clock.now()
+            return next_eta(jobs)
+
+        with patch.object(type(job), "_next_eta", look):
+            self.lane._cron_run()
+        self.assertNotIn(job.state, ("pending", "running"))
 
     def test_a_transaction_wakes_once_after_its_commit(self):
         flow = self.make_flow(ACCOUNT_RULES)

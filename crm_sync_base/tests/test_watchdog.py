@@ -127,7 +127,7 @@ class TestWatchdog(SyncCase):
     def test_jobs_of_a_lane_that_is_gone_return(self):
         self.notify("Account", "a1")
         jobs = self.env["sync.job"]._claim(self.lane)
-        jobs.write({"lane_id": False, "worker": "elsewhere:1:1"})
+        jobs.write({"lane_id": False, "worker": "elsewhere:1:1:1"})
         self.watch()
         self.assertEqual((jobs.state, jobs.crashes), ("pending", 1))
 

@@ -175,14 +175,19 @@ class Stage:
     def kill(self, actor: Actor) -> None:
         """End an actor as `kill -9` does, wherever it is."""
         actor.dead = True
-        self._terminate(actor)
+        self._terminate(actor.backends())
         actor.go()
         actor.join()
         self.settle()
 
     def cut(self, actor: Actor) -> None:
         """End the database sessions of an actor that itself lives on."""
-        self._terminate(actor)
+        self._terminate(actor.backends())
+        self.settle()
+
+    def cut_oldest(self, actor: Actor) -> None:
+        """End the session that an actor opened first; a worker's has the lock of what it runs."""
+        self._terminate(actor.backends()[:1])
         self.settle()
 
     def clear(self) -> None:
@@ -250,13 +255,12 @@ class Stage:
         lines = [f"  {pid} waits for {blockers}: {' '.join(query.split())[:500]}" for pid, blockers, query in rows]
         return "\n".join([f"{actor.name} waits for itself: two of its transactions want one row", *lines])
 
-    def _terminate(self, actor: Actor) -> None:
-        pids = actor.backends()
+    def _terminate(self, pids: list[int]) -> None:
         self.query("SELECT pg_terminate_backend(p) FROM unnest(%s::int[]) AS p", [pids])
         end = time.monotonic() + PATIENCE
         while self.query("SELECT 1 FROM pg_stat_activity WHERE pid = ANY(%s)", [pids]):
             if time.monotonic() > end:
-                raise Hang(f"the database does not let go of {actor.name}")
+                raise Hang(f"the database does not let go of {pids}")
             time.sleep(_TICK)
 
 

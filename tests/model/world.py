@@ -186,8 +186,8 @@ class World:
             (Coalescer, "request", lambda coalescer, key: self._wanted.update({coalescer: key})),
             (Alarm, "after", lambda alarm, key, seconds: None),
             (sync_watchdog, "_armed", {}),
-            (worker, "identity", lambda: getattr(here(), "name", "director")),
-            (worker, "lives", lambda name: any(actor.name == name for actor in self.stage.actors)),
+            (worker, "process", lambda: getattr(here(), "name", "director")),
+            (worker, "lives", lambda name: any(actor.name == (name or "").rpartition(":")[0] for actor in self.stage.actors)),
         ):
             self.stage.enter_hook(patch.object(target, name, replacement))
         return self.stage

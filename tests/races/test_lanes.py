@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 
 ACCOUNT = {"Name": "Zeppelin Works", "Email": "post@zeppelin.example"}
@@ -89,6 +91,44 @@ def test_who_holds_too_late_sees_what_runs(world):
     assert world.do(place) == ("draining", 1)
     world.finish(worker)
     assert world.one("SELECT state FROM sync_job WHERE kind = 'record'") == "done"
+
+
+# === A lane whose lock is lost ===#
+
+
+def run_twice(world):
+    """Have a lane's lock end with its session while it works, and the lane's next run begin.
+
+    :return: both workers; one has done the job, the other is at it; neither has committed.
+    """
+    from tests.model.connector import Door
+
+    Door.remote.put("Account", "a1", **ACCOUNT)
+    world.deliver_all()
+    first = world.worker_until("worked")
+    world.stage.cut_oldest(first)
+    return first, world.worker_until("after read")
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_run_that_lost_its_lane_leaves_the_jobs_to_the_next(world, fails, caplog):
+    """It learns that another run has them, and neither gives them back nor fails them."""
+    first, second = run_twice(world)
+    bug = world.broken("sync.job", "_settle", lambda self, outcomes: 1 / 0)
+    with bug if fails else nullcontext():
+        world.finish(first)
+    world.finish(second)
+    assert world.stage.query("SELECT state, attempts FROM sync_job WHERE kind = 'record'") == [("done", 2)]
+    assert world.one("SELECT count(*) FROM res_partner WHERE name = 'Zeppelin Works'") == 1
+
+
+def test_otherwise_both_would_take_them_from_each_other(world):
+    """What one run gives back the other one has not done any more, and so on."""
+    with world.broken("sync.job", "_mine", lambda self: self):
+        first, second = run_twice(world)
+        world.finish(first)
+        world.finish(second)
+    assert world.one("SELECT state FROM sync_job WHERE kind = 'record'") == "pending"
 
 
 # === Undo jobs call nobody: only a hold stops them ===#
