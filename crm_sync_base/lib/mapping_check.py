@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from .declarations import RemoteField
 from .schema import Schema, Walk, walk
@@ -173,6 +174,25 @@ class RuleFacts:
     required: bool = False
     mapped: frozenset[str] | None = None
     child_object: str = ""
+
+    @classmethod
+    def of_values(cls, key: str, values: Mapping[str, Any], mapped: frozenset[str] | None) -> RuleFacts:
+        """Return the facts of a rule that is no record yet.
+
+        :param values: `{field of the rule: value}`; what is not there or empty is the default.
+        """
+        return cls(
+            key=key,
+            path=values.get("remote_path") or "",
+            target=values.get("field_name") or "",
+            direction=values.get("direction") or "inbound",
+            transform=values.get("transform") or "direct",
+            argument=values.get("argument") or "",
+            label=values.get("name") or "",
+            required=bool(values.get("required")),
+            mapped=mapped,
+            child_object=values.get("child_object") or "",
+        )
 
     @property
     def comes_in(self) -> bool:

@@ -205,18 +205,8 @@ class SyncMappingEditor(models.AbstractModel):
     def _rule_facts(self, rule):
         table = self.env["sync.value.map"].browse(rule.get("value_map_id") or ())
         table.check_access("read")
-        return RuleFacts(
-            key=str(rule["key"]),
-            path=rule.get("remote_path") or "",
-            target=rule.get("field_name") or "",
-            direction=rule.get("direction") or "inbound",
-            transform=rule.get("transform") or "direct",
-            argument=rule.get("argument") or "",
-            label=rule.get("name") or "",
-            required=bool(rule.get("required")),
-            mapped=frozenset(table.line_ids.mapped("remote_value")) if table else None,
-            child_object=rule.get("child_object") or "",
-        )
+        known = frozenset(table.line_ids.mapped("remote_value")) if table else None
+        return RuleFacts.of_values(str(rule["key"]), rule, known)
 
     def _odoo_schema(self, model, facts):
         """Return the shapes of a model and of those that the rules' paths lead through."""

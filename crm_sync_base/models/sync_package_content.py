@@ -286,18 +286,7 @@ class SyncPackageContent(models.AbstractModel):
 
     def _rule_facts(self, rule):
         """Return the facts of a rule of a package; what its value map knows is not looked at."""
-        return RuleFacts(
-            key=rule["label"],
-            path=rule.get("remote_path") or "",
-            target=rule.get("field_name") or "",
-            direction=rule.get("direction") or "inbound",
-            transform=rule.get("transform") or "direct",
-            argument=rule.get("argument") or "",
-            label=rule.get("name") or "",
-            required=bool(rule.get("required")),
-            mapped=frozenset() if rule.get("value_map_id") else None,
-            child_object=rule.get("child_object") or "",
-        )
+        return RuleFacts.of_values(rule["label"], rule, frozenset() if rule.get("value_map_id") else None)
 
     @staticmethod
     def _bare(row):

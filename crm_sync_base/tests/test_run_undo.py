@@ -103,17 +103,21 @@ class TestUndo(RunCase):
         self.assertIn("deleted in Odoo", undo.line_ids.filtered(lambda line: line.verdict == "left").reason)
         self.assertEqual(self.partner("a1").name, "Run Account 1")
 
-    def test_what_odoo_refuses_stops_no_other(self):
-        run = self.changed()
+    def refused(self, name):
+        """Return a context manager in which Odoo refuses to give a contact this name."""
         partner_class = type(self.env["res.partner"])
         write = partner_class.write
 
         def refuse(partners, vals):
-            if "Run Account 1" in (vals.get("name") or ""):
+            if name in (vals.get("name") or ""):
                 raise UserError("Not this one.")  # pylint: disable=translation-required
             return write(partners, vals)
 
-        with patch.object(partner_class, "write", refuse):
+        return patch.object(partner_class, "write", refuse)
+
+    def test_what_odoo_refuses_stops_no_other(self):
+        run = self.changed()
+        with self.refused("Run Account 1"):
             undo = self.undo(run)
         self.assertEqual(self.counts(undo), {"update": 1, "blocked": 1})
         self.assertIn("Not this one.", self.line(undo, "a1").reason)
@@ -231,15 +235,7 @@ class TestUndo(RunCase):
 
     def test_a_dry_run_says_what_odoo_would_refuse(self):
         run = self.changed()
-        partner_class = type(self.env["res.partner"])
-        write = partner_class.write
-
-        def refuse(partners, vals):
-            if "Run Account 1" in (vals.get("name") or ""):
-                raise UserError("Not this one.")  # pylint: disable=translation-required
-            return write(partners, vals)
-
-        with patch.object(partner_class, "write", refuse):
+        with self.refused("Run Account 1"):
             undo = self.undo(run, dry_run=True)
         self.assertEqual(self.counts(undo), {"update": 1, "blocked": 1})
         self.assertIn("Not this one.", self.line(undo, "a1").reason)

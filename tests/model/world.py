@@ -187,7 +187,7 @@ class World:
             (Alarm, "after", lambda alarm, key, seconds: None),
             (sync_watchdog, "_armed", {}),
             (worker, "process", lambda: getattr(here(), "name", "director")),
-            (worker, "lives", lambda name: any(actor.name == (name or "").rpartition(":")[0] for actor in self.stage.actors)),
+            (worker, "lives", lambda who: any((who or "").startswith(f"{actor.name}:") for actor in self.stage.actors)),
         ):
             self.stage.enter_hook(patch.object(target, name, replacement))
         return self.stage

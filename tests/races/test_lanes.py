@@ -264,8 +264,8 @@ def test_two_workers_that_fail_for_the_same_cause_make_one_card(world):
     assert cards(world) == [("new", 2)]
 
 
-def fail_while_the_card_closes(world):
-    """A record fails for a cause whose last other record has just gone through."""
+def mend_one_and_fail_one(world):
+    """Return who lets a failed record go through, and who fails another one for the same cause."""
     from tests.model.connector import Door
 
     world.finish(fail(world, "a1"))
@@ -273,7 +273,12 @@ def fail_while_the_card_closes(world):
     Door.remote.put("Account", "a1", Country="US")
     world.deliver_all()
     mended = world.worker_until("worked")
-    failing = fail(world, "a2")
+    return mended, fail(world, "a2")
+
+
+def fail_while_the_card_closes(world):
+    """A record fails for a cause whose last other record has just gone through."""
+    mended, failing = mend_one_and_fail_one(world)
     world.until(failing, "before commit")  # it has found the open card, and is on it
     world.finish(mended)
     world.background()  # its processes tidy the desk; nobody fails any more, as far as is committed
@@ -296,14 +301,7 @@ def test_otherwise_it_would_be_lost(world):
 
 def test_a_card_stays_open_for_a_failure_that_was_faster(world):
     """It is committed when the desk is tidied."""
-    from tests.model.connector import Door
-
-    world.finish(fail(world, "a1"))
-    world.background()
-    Door.remote.put("Account", "a1", Country="US")
-    world.deliver_all()
-    mended = world.worker_until("worked")
-    failing = fail(world, "a2")
+    mended, failing = mend_one_and_fail_one(world)
     world.finish(failing)
     world.finish(mended)
     world.background()
