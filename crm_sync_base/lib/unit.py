@@ -23,11 +23,13 @@ class Unit:
         "granted",
         "identities",
         "job",
+        "key",
         "label",
         "line_bindings",
         "line_plans",
         "line_rows",
         "line_states",
+        "mapping_id",
         "match",
         "merged_into",
         "needs",
@@ -49,6 +51,7 @@ class Unit:
         self.flow = flow
         self.job = job
         self.external_id = external_id
+        self.key = (flow.remote_object, external_id)  # what it is inside its connection
         self.document = None
         self.brought = ()  # what it needed and was fetched for it, whatever became of that
         self.draft = None
@@ -59,6 +62,7 @@ class Unit:
         self.line_plans = {}  # field → `lines.LinePlan`: what is to be written to its lines
         self.line_rows = {}  # field → pair of rows: what was, or would be, written to its lines
         self.fingerprint = ""
+        self.mapping_id = None  # the version that it was planned with
         self.label = ""  # what people call documents of this kind, once planned
         self.subject = ""  # the document as people know it, once somebody asked
         self.needs = []  # prerequisites: units that must exist first
@@ -82,11 +86,6 @@ class Unit:
         self.verdict = ""  # of its line in a run, where that does not follow from the rest
         self.match = None  # a `lib.matching.Verdict`, once it was looked for among the records
         self.identities = ()  # what makes it unmistakable, see `lib.matching.identities`
-
-    @property
-    def key(self):
-        """Identity of the document inside its connection."""
-        return (self.flow.remote_object, self.external_id)
 
     @property
     def is_open(self):

@@ -70,6 +70,9 @@ class Base(models.AbstractModel):
             if ids:
                 noted.setdefault(flow_id, {}).update(dict.fromkeys(ids))
 
+    def _sync_read_ahead(self):
+        """Hook: read together what `write` would look up for each of these records by itself."""
+
     @api.model
     def _sync_create(self, vals_list):
         """Create records that come from a provider, a whole batch at a time.

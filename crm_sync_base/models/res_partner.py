@@ -30,6 +30,11 @@ class ResPartner(models.Model):
         action = self.env["ir.actions.act_window"]._for_xml_id("crm_sync_base.action_sync_binding_former")
         return dict(action, domain=[("model", "=", self._name), ("former_res_id", "in", self.ids)], context={})
 
+    def _sync_read_ahead(self):
+        """Core hands values down to contacts one by one, and looks at each one's contacts and users."""
+        contacts = self.child_ids
+        contacts.fetch(["child_ids", "user_ids"])
+
     def _sync_create(self, vals_list):
         """Create partners; what contacts take over from their parents is copied for all at once.
 

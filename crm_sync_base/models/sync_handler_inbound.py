@@ -134,7 +134,7 @@ class SyncHandlerInbound(models.AbstractModel):
 
     def _outcome(self, flow, unit):
         return Outcome(
-            summary=unit.summary,
+            summary=self._told(unit),
             error=unit.error,
             res_model=flow.model if unit.record else None,
             res_id=unit.record.id if unit.record else None,
@@ -143,6 +143,13 @@ class SyncHandlerInbound(models.AbstractModel):
             subject=self._subject(unit) if unit.error else "",
             amount=self._document_amount(unit) if unit.error else None,
         )
+
+    def _told(self, unit):
+        """Return in words what became of a unit, or would become of it."""
+        if not unit.is_open:
+            return unit.summary
+        done = self._summary(unit)
+        return _("Dry run: %s", done) if self._is_dry(unit) else done
 
     def _document_amount(self, unit):
         """Return what a document is worth, (`Decimal`, currency code) or None.
@@ -179,9 +186,6 @@ class SyncHandlerInbound(models.AbstractModel):
         self._note_planned_lines(self.env, planned)
         self.env["sync.change"]._record_many([self._change(unit, "planned") for unit in planned])
         self._foresee_proposals(reached)
-        for unit in units:
-            if unit.is_open:
-                unit.summary = _("Dry run: %s", self._summary(unit))
 
     def _summary(self, unit):
         """Return what was done, and what was left as it is and why."""

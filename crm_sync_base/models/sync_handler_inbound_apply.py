@@ -19,9 +19,6 @@ class SyncHandlerInboundApply(models.AbstractModel):
         self._remember_agreement(compared)
         self._raise_proposals(compared)
         self._note_violations(compared)
-        for unit in units:
-            if unit.is_open:
-                unit.summary = self._summary(unit)
         self._follow_up(units)
 
     def _reachable(self, units):
@@ -44,7 +41,13 @@ class SyncHandlerInboundApply(models.AbstractModel):
 
     def _write_level(self, env, units):
         by_flow = {}
-        self._look_at_lines(env, [unit for unit in units if unit.operation and unit.record])
+        updated = [unit for unit in units if unit.operation and unit.record]
+        self._look_at_lines(env, updated)
+        ids = {}
+        for unit in updated:
+            ids.setdefault(unit.flow.model, []).append(unit.record.id)
+        for model, of_model in ids.items():
+            env[model].browse(of_model)._sync_read_ahead()
         for unit in units:
             if unit.operation and unit.record is None:
                 by_flow.setdefault(unit.flow, []).append(unit)
@@ -140,7 +143,7 @@ class SyncHandlerInboundApply(models.AbstractModel):
         return {
             "job": unit.job,
             "flow": unit.flow,
-            "mapping_id": unit.flow._planning_mapping().id,
+            "mapping_id": unit.mapping_id,
             "direction": "inbound",
             "operation": unit.operation,
             "verdict": verdict,

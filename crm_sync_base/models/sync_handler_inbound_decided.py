@@ -56,14 +56,15 @@ class SyncHandlerInboundDecided(models.AbstractModel):
         bindings = self.env["sync.binding"]._lock(
             flow.connection_id, flow.remote_object, [unit.external_id for unit in decided]
         )
-        rules = flow.mapping_id._compiled()
+        mapping = flow.mapping_id
+        rules = mapping._compiled()
         # Taken from one recordset, they are read together.
         records = {
             record.id: record
             for record in env[flow.model].browse([unit.decided[1] for unit in decided]).exists()
         }
         for unit in decided:
-            unit.rules = rules
+            unit.rules, unit.mapping_id = rules, mapping.id
             unit.binding = bindings.get(unit.external_id)
             unit.draft = Draft(unit.external_id, values=dict(unit.decided[2]))
             unit.record = records.get(unit.decided[1])

@@ -42,7 +42,7 @@ class SyncHandlerInboundPlan(models.AbstractModel):
         )
         conditions = () if depth else flow._remote_conditions()
         for unit in units:
-            unit.rules = rules
+            unit.rules, unit.mapping_id = rules, mapping.id
             unit.label = label
             unit.binding = bindings.get(unit.external_id)
         self._seek(flow, units, as_prerequisite=depth > 0)

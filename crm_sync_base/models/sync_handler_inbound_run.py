@@ -142,7 +142,7 @@ class SyncHandlerInboundRun(models.AbstractModel):
             return _("It was to be updated, but its Odoo record is gone.")
         if planned.res_id != (unit.record.id if unit.record else None):
             return _("It belongs to another Odoo record by now.")
-        if planned.mapping_id and planned.mapping_id != unit.flow._planning_mapping().id:
+        if planned.mapping_id and planned.mapping_id != unit.mapping_id:
             return _("Another mapping version is active by now.")
         names = plan.altered(planned.values, unit)
         fields = env[unit.flow.model]._fields

@@ -53,8 +53,6 @@ class SyncHandlerUndo(models.AbstractModel):
             cr.postcommit = promised
         for unit in units:
             unit.tried = False
-            if unit.operation and unit.error is None:
-                unit.summary = ""
         self._record_plan(units)
 
     def _is_dry(self, unit):
@@ -140,7 +138,7 @@ class SyncHandlerUndo(models.AbstractModel):
             unit.record = records.get(unit.undoes.res_id)
             unit.draft = Draft(unit.external_id)
             unit.label = ""
-            unit.rules = rules
+            unit.rules, unit.mapping_id = rules, mapping.id
             if unit.record is None:
                 self._leave(unit, _("It was deleted in Odoo since."))
             elif unit.binding and unit.binding.res_id != unit.record.id:
@@ -360,9 +358,6 @@ class SyncHandlerUndo(models.AbstractModel):
 
     def _change(self, unit, verdict):
         return {**super()._change(unit, verdict), "reverts_id": unit.undoes.change_id}
-
-    def _summary(self, unit):
-        return _("Taken back: %s", self._subject(unit))
 
     # === Results ===#
 

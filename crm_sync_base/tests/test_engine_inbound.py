@@ -326,6 +326,25 @@ class TestEngineInbound(SyncCase):
         self.assertLess(large - small, 20 + 3 * 60, "and for changes, so far as it is ours")
         self.assertEqual(self.partner("large7").name, "large7 again")
 
+    def test_what_contacts_take_over_is_looked_up_for_all_of_a_batch(self):
+        """Core asks for contacts and users of each contact of a partner that is written."""
+
+        def cost(prefix, count):
+            ids = [f"{prefix}{number}" for number in range(count)]
+            for external_id in ids:
+                self.remote.put("Account", external_id, Name=external_id, VAT=f"{external_id} old")
+            self.queries(self.flow, "Account", ids)
+            self.env["res.partner"].create(
+                [{"name": "Contact", "parent_id": self.partner(external_id).id} for external_id in ids]
+            )
+            for external_id in ids:
+                self.remote.put("Account", external_id, Name=external_id, VAT=f"{external_id} new")
+            return self.queries(self.flow, "Account", ids)
+
+        cost("warm", 5)
+        self.assertLess(cost("large", 60) - cost("small", 10), 50, "less than one for each")
+        self.assertEqual(self.partner("large7").ref, "large7 new")
+
     def test_queries_do_not_grow_with_the_batch_of_records_with_lines(self):
         flow = self.make_flow(
             [

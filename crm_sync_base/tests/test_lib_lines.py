@@ -1,5 +1,6 @@
 import random
 from decimal import Decimal
+from types import SimpleNamespace
 
 from odoo.tests import BaseCase, tagged
 
@@ -70,7 +71,8 @@ class TestLines(BaseCase):
                 self.assertEqual(gate_of(plan, gates), rule_id)
 
     def test_a_plan_is_equal_whichever_id_a_record_gets(self):
-        plans = [LinePlan(creates=[("a", {"product": Unit(None, None, key)})]) for key in ("p1", "p2")]
+        flow = SimpleNamespace(remote_object="Product")
+        plans = [LinePlan(creates=[("a", {"product": Unit(flow, None, key)})]) for key in ("p1", "p2")]
         self.assertEqual(plans[0].content(), plans[1].content())
         self.assertNotEqual(
             LinePlan(updates={1: {"qty": (1, 2)}}).content(), LinePlan(updates={1: {"qty": (1, 3)}}).content()
