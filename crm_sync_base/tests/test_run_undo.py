@@ -1,6 +1,7 @@
 from datetime import timedelta
 from unittest.mock import patch
 
+from odoo import Command
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import tagged
 
@@ -297,3 +298,44 @@ class TestUndo(RunCase):
             costs.append(self.env.cr.sql_log_count - before)
         per_record = (costs[1] - costs[0]) / 32
         self.assertLess(per_record, 4, costs)
+
+
+@tagged("post_install", "-at_install")
+class TestUndoMadeUp(RunCase):
+    """Records of models that somebody made up in Odoo, which no code knows."""
+
+    def run_of(self, **more):
+        """Make a model with these fields besides its name; return the run that created two records."""
+        kinds = {"x_name": "char", **more}
+        self.env["ir.model"].create({
+            "name": "Tool", "model": "x_tool",
+            "field_id": [
+                Command.create({"name": name, "ttype": kind, "field_description": name}) for name, kind in kinds.items()
+            ],
+        })  # fmt: skip
+        rules = [{"path": "Name", "field": "x_name"}]
+        if "x_active" in more:
+            self.env["ir.default"].set("x_tool", "x_active", True)
+        flow = self.make_flow(rules, remote_object="Land", model="x_tool")
+        for number in range(2):
+            self.remote.put("Land", f"t{number}", Name=f"Tool {number}")
+        return self.loaded(flow=flow)
+
+    def tools(self):
+        """Return `{name: whether it is in use}`."""
+        found = self.env["x_tool"].with_context(active_test=False).search([])
+        return {tool.x_name: tool.x_active for tool in found} if "x_active" in found._fields else found.mapped("x_name")
+
+    def test_they_are_archived_and_come_back(self):
+        undo = self.finish(self.run_of(x_active="boolean")._start_undo())
+        self.assertEqual((undo.state, undo.withdraw_count, undo.left_count), ("done", 2, 0))
+        self.assertEqual(self.tools(), {"Tool 0": False, "Tool 1": False})
+        again = self.finish(undo._start_undo())
+        self.assertEqual((again.state, again.restore_count), ("done", 2))
+        self.assertEqual(self.tools(), {"Tool 0": True, "Tool 1": True})
+
+    def test_what_cannot_be_archived_is_left_to_a_person(self):
+        undo = self.finish(self.run_of()._start_undo())
+        self.assertEqual((undo.withdraw_count, self.counts(undo)), (0, {"blocked": 2}))
+        self.assertIn("can be neither archived nor cancelled", undo.line_ids[0].reason)
+        self.assertEqual(sorted(self.tools()), ["Tool 0", "Tool 1"])

@@ -7,6 +7,7 @@ from ..lib import prices
 
 APPROVERS = "crm_sync_base.group_sync_approver"
 ASKED = 3  # approvers who get a task
+BATCH = 1000  # decisions forgotten in one go
 
 
 class Q2cPriceApproval(models.Model):
@@ -195,3 +196,20 @@ class Q2cPriceApproval(models.Model):
             "rejected": _("%(who)s has rejected the prices: %(why)s", who=self.decided_by_id.name, why=self.decision),
         }
         self.order_id.message_post(body=plaintext2html(texts[self.state]))
+
+    # === Retention ===#
+
+    @api.autovacuum
+    def _gc_decisions(self):
+        """Forget decisions after the retention of the financial log.
+
+        :return: (how many, whether there are more).
+        """
+        cutoff = self.env["sync.retention"]._cutoff("keep_proposals_days")
+        old = self.sudo().search(
+            [("state", "!=", "pending"), ("requested_at", "<", cutoff), "|",
+             ("decided_at", "<", cutoff), ("decided_at", "=", False)], limit=BATCH,
+        )  # fmt: skip
+        gone = len(old)
+        old.unlink()
+        return gone, gone == BATCH

@@ -71,6 +71,24 @@ class TestPriceApproval(DealCase):
         self.assertFalse(approval.activity_ids)
         self.assertIn("has approved the prices", " ".join(order.message_ids.mapped("body")))
 
+    def test_old_decisions_are_forgotten_by_the_retention_of_the_financial_log(self):
+        self.cheaper()
+        approval = self.approval()
+        approval.with_user(self.approver).action_approve()
+        approval._gc_decisions()
+        self.assertTrue(approval.exists())
+        long_ago = fields.Datetime.subtract(fields.Datetime.now(), days=3651)
+        approval.write({"requested_at": long_ago, "decided_at": long_ago})
+        approval._gc_decisions()
+        self.assertFalse(approval.exists())
+
+    def test_what_waits_is_not_forgotten(self):
+        self.cheaper()
+        approval = self.approval()
+        approval.requested_at = fields.Datetime.subtract(fields.Datetime.now(), days=3651)
+        approval._gc_decisions()
+        self.assertTrue(approval.exists())
+
     def test_a_person_does_not_go_past_the_approval(self):
         self.cheaper()
         order = self.order()
