@@ -212,7 +212,8 @@ class SyncJobQueue(models.Model):
         beside the lane's next run, which has taken its jobs back and may be at them.
         Whoever touched them then would undo that one's work, and it in turn his.
         """
-        return self.filtered(lambda job: job.state == "running" and job.worker == worker.identity())
+        me = worker.identity()
+        return self.filtered(lambda job: job.state == "running" and job.worker == me)
 
     def _are_stopped(self):
         """Return whether a hold, a switch or their company stops these claimed jobs of one flow and kind.
