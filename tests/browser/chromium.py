@@ -198,10 +198,15 @@ class Page:
         self.evaluate(f"document.querySelector({selector!r}).click()")
 
     def type(self, selector: str, text: str) -> None:
-        """Type into a field, as a keyboard would."""
+        """Type into a field, as a keyboard would.
+
+        :raise BrowserError: when the text went elsewhere
+        """
         self.wait(f"!!document.querySelector({selector!r})", f"{selector} to appear")
         self.evaluate(f"document.querySelector({selector!r}).focus()")
         self.send("Input.insertText", text=text)
+        self.wait(f"document.activeElement === document.querySelector({selector!r})"
+                  f" && document.activeElement.value.includes({text!r})", f"{text} in {selector}", 5)
 
     def press(self, key: str, code: int) -> None:
         """Press a key, e.g. ``press('Enter', 13)``."""

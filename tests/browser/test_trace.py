@@ -24,7 +24,6 @@ def client(server, login):
 def test_the_overview_leads_to_the_trace(client):
     client.page.open(f"{client.url}/odoo/sync-overview")
     client.page.wait("document.querySelectorAll('.o_sync_tile').length === 5", "the tiles")
-    client.settle()  # a greeting of OdooBot takes the focus
     client.page.type(".o_sync_search input", REMOTE_ID)
     client.page.press("Enter", 13)
     client.page.wait("document.querySelectorAll('.o_sync_line').length === 5", "an event, three jobs and a change")
