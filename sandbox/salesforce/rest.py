@@ -11,6 +11,7 @@ from decimal import Decimal
 from email.utils import format_datetime, parsedate_to_datetime
 from urllib.parse import unquote
 
+import orjson
 from aiohttp import web
 
 from . import ids
@@ -361,5 +362,5 @@ def json_response(body, status=200, headers=None):
     if body is None:
         return web.Response(status=status, headers=headers)
     return web.Response(
-        status=status, headers=headers, body=json.dumps(body).encode(),
+        status=status, headers=headers, body=orjson.dumps(body),
         content_type="application/json", charset="UTF-8")
