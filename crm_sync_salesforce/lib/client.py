@@ -167,7 +167,7 @@ class SalesforceClient:
             self._api = simple_salesforce.Salesforce(
                 session_id=token.access_token, instance_url="https://salesforce.invalid",
                 version=self._version, session=self._transport, parse_float=Decimal,
-                object_pairs_hook=dict)
+                object_pairs_hook=None)  # plain dicts
             self._api.base_url = f"{token.instance_url}/services/data/v{self._version}/"
         return self._api
 
@@ -279,9 +279,9 @@ class SalesforceClient:
         resource = "queryAll" if include_deleted else "query"
         options = {"headers": {"Sforce-Query-Options": f"batchSize={PAGE_SIZE}"}}
         page = self._call("GET", resource, params={"q": query}, **options)
+        complete = self._with_children if "(SELECT " in query else None
         while True:
-            for record in page["records"]:
-                yield self._with_children(record)
+            yield from map(complete, page["records"]) if complete else page["records"]
             if page["done"]:
                 return
             page = self._call("GET", self._relative(page["nextRecordsUrl"]), **options)

@@ -32,8 +32,8 @@ AUDIENCE_SANDBOX = "https://test.salesforce.com"
 
 #: records of one sObject collection call
 COLLECTION_SIZE = 200
-#: ids of one SOQL IN list; the encoded query must stay far below 16 KiB
-READ_SIZE = 200
+#: ids of one SOQL IN list at most; as many as fit into a query of `soql.MAX_ENCODED`, with some thirty fields
+READ_SIZE = 500
 #: records of one page of a poll; also the most that the vendor returns in one page
 PAGE_SIZE = 2000
 #: seconds; a lost answer of a write is found out after this

@@ -244,17 +244,17 @@ class TestReading(ClientCase):
         self.assertEqual(set(self.client.read_many("Account", [kept, gone], ("Name",), include_deleted=False)), {kept})
 
     def test_reads_are_few_and_complete(self):
-        ids = self.accounts(450)
+        ids = self.accounts(1200)
         since = self.last_seq()
         found = self.client.read_many("Account", ids + ids[:10], OBJECTS["Account"].fields[:14])
         self.assertEqual(set(found), set(ids))
         self.assertEqual(self.calls(since)["total"], 3)
 
     def test_a_thousand_wide_rows_stay_below_the_address_limit(self):
-        ids = self.accounts(400)
+        ids = self.accounts(1000)
         fields = self.client.existing_paths("Account", OBJECTS["Account"].fields)
         since = self.last_seq()
-        self.assertEqual(len(self.client.read_many("Account", ids, fields)), 400)
+        self.assertEqual(len(self.client.read_many("Account", ids, fields)), 1000)
         self.assertEqual(self.calls(since)["by_status"], {str(200): self.calls(since)["total"]})
 
     def test_children_come_complete(self):
