@@ -169,7 +169,10 @@ class StripeCase(SandboxCase, CompanyOfItsOwn):
         return WebhookRequest(body, {signature.HEADER: header}, URL)
 
     def deliver(self, *events):
-        """Do what the webhook controller does with deliveries of events; returns the receipts."""
+        """Do what the webhook controller does with deliveries of events, and what a lane does then.
+
+        :return: the receipts.
+        """
         receipts = []
         for event in events:
             request = self.request(event)
@@ -180,6 +183,7 @@ class StripeCase(SandboxCase, CompanyOfItsOwn):
             else:
                 store._store_refused(self.connection, request, receipt)
             receipts.append(receipt)
+        self.env["sync.event"].sudo()._take_in()
         return receipts
 
     def poll(self, flow):

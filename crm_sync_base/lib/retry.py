@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from .errors import Recovery, SyncError
 
+CRASH_SECONDS = 10.0  # the longest wait after a worker's first death
+
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
@@ -61,3 +63,18 @@ def decide(
     ceiling = min(policy.max_seconds, policy.base_seconds * 2 ** min(attempts - 1, 30))
     delay = (rand or random).uniform(0.0, ceiling)
     return RetryDecision(max(delay, error.retry_after or 0.0))
+
+
+def after_crash(crashes: int, rand: random.Random | None = None) -> float:
+    """Return how many seconds a job waits whose worker died.
+
+    Servers that die in a row (a deployment that fails, another program that takes all
+    the memory) would otherwise find the same jobs at work each time: those that were
+    interrupted are the oldest, so they begin as soon as the server is back. A job that
+    kills its worker does so whenever it runs. Full jitter, ten and then forty seconds
+    at the longest: it is back within a minute.
+
+    :param crashes: deaths so far, this one included.
+    :param rand: source of randomness, for tests.
+    """
+    return (rand or random).uniform(0.0, CRASH_SECONDS * 4 ** (crashes - 1))

@@ -8,6 +8,7 @@ class Unit:
 
     __slots__ = (
         "absorbs",
+        "answer",
         "asks",
         "binding",
         "brought",
@@ -42,6 +43,7 @@ class Unit:
         "sought",
         "subject",
         "summary",
+        "terms",
         "tried",
         "undoes",
         "verdict",
@@ -81,9 +83,11 @@ class Unit:
         self.merged_into = ""  # id of the remote record that survived a merge there
         self.restored = None  # the `sync.binding.former` that does not hold any more
         self.summary = ""
+        self.terms = None  # what it must know of its job, once asked for
         self.tried = False  # it is carried out to see what happens, and taken back
         self.undoes = None  # an `undo.Past`, when it takes a change back
         self.verdict = ""  # of its line in a run, where that does not follow from the rest
+        self.answer = None  # id of the `sync.match` whose answer says what it is
         self.match = None  # a `lib.matching.Verdict`, once it was looked for among the records
         self.identities = ()  # what makes it unmistakable, see `lib.matching.identities`
 

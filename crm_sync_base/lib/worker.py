@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import socket
 import threading
@@ -11,7 +12,12 @@ _HOST = socket.gethostname()[:64]
 
 def process() -> str:
     """Return what no other process has: host, process id and the process's start."""
-    pid = os.getpid()
+    return _process(os.getpid())
+
+
+@functools.lru_cache(maxsize=1)
+def _process(pid: int) -> str:
+    """Return it for this process: asked for with its id, because that is another one after a fork."""
     return f"{_HOST}:{pid}:{_started(pid)}"
 
 

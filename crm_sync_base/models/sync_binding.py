@@ -143,20 +143,21 @@ class SyncBinding(models.Model):
         if not rows:
             return
         self.flush_model()
-        self.env.cr.execute_values(
+        ids, versions, fingerprints = map(list, zip(*rows, strict=True))
+        self.env.cr.execute(
             """
             UPDATE sync_binding b
                SET version = COALESCE(NULLIF(v.version, ''), b.version),
-                   fingerprint_in = v.fingerprint, synced_at = v.now,
-                   write_uid = v.uid, write_date = v.now
-              FROM (VALUES %s) AS v (id, version, fingerprint, now, uid)
+                   fingerprint_in = v.fingerprint, synced_at = %(now)s,
+                   write_uid = %(uid)s, write_date = %(now)s
+              FROM unnest(%(ids)s, %(versions)s::varchar[], %(fingerprints)s::varchar[])
+                   AS v (id, version, fingerprint)
              WHERE b.id = v.id
             """,
-            [(*row, fields.Datetime.now(), self.env.uid) for row in rows],
-            template="(%s, %s, %s, %s::timestamp, %s)",
-            page_size=1000,
+            {"ids": ids, "versions": versions, "fingerprints": fingerprints,
+             "now": fields.Datetime.now(), "uid": self.env.uid},
         )
-        self.browse([row[0] for row in rows]).invalidate_recordset(
+        self.browse(ids).invalidate_recordset(
             ["version", "fingerprint_in", "synced_at", "write_uid", "write_date"], flush=False
         )
 

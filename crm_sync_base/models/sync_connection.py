@@ -2,7 +2,7 @@ import json
 import os
 import secrets
 
-from odoo import _, api, fields, models, tools
+from odoo import _, api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
 from ..lib.errors import AuthFailed, Misconfigured, PolicyBlocked, SyncError
@@ -15,18 +15,6 @@ KEY_FILE_VARIABLE = "CRM_SYNC_KEY_FILE"  # or with the path of a file that holds
 
 CLOCK = "clock"  # the cause of the card that tells of a wrong clock
 CLOCK_SECONDS = 120  # what nobody need be told of
-
-#: what is read of a connection for every delivery
-WEBHOOK_FIELDS = (
-    "account_external_id",
-    "active",
-    "company_id",
-    "provider",
-    "secret_tokens",
-    "state",
-    "webhook_max_bytes",
-    "webhook_token",
-)
 
 
 class SyncConnection(models.Model):
@@ -217,54 +205,11 @@ class SyncConnection(models.Model):
             loopback=self.environment == "sandbox",
         )
 
-    # === CRUD: which connection a webhook address belongs to is kept between requests ===#
-
-    def write(self, vals):
-        result = super().write(vals)
-        if {"active", "webhook_token"} & vals.keys():
-            self.env.registry.clear_cache()
-        return result
+    # === CRUD ===#
 
     @api.ondelete(at_uninstall=False)
     def _unlink_if_nothing_was_changed(self):
         self.env["sync.change"]._release("connection_id", self)
-
-    def unlink(self):
-        self.env.registry.clear_cache()
-        return super().unlink()
-
-    # === Webhooks ===#
-
-    @api.model
-    def _by_webhook_token(self, token):
-        """Return the active connection with this webhook address, or an empty recordset.
-
-        What it takes to judge a delivery is read along, the other columns are not.
-        """
-        try:
-            connection = self.sudo().browse(self._id_by_webhook_token(token))
-        except LookupError:
-            return self.sudo().browse()
-        connection.fetch(WEBHOOK_FIELDS)
-        # The address may have been replaced a moment ago.
-        return connection.filtered(lambda found: found.active and found.webhook_token == token)
-
-    @api.model
-    @tools.ormcache("token")
-    def _id_by_webhook_token(self, token):
-        """Return an id.
-
-        :raises LookupError: when there is none; it is not cached, so that nobody can
-            fill the cache with guesses.
-        """
-        self.flush_model(["webhook_token", "active"])
-        self.env.cr.execute(
-            "SELECT id FROM sync_connection WHERE webhook_token = %s AND active", [token]
-        )
-        row = self.env.cr.fetchone()
-        if not row:
-            raise LookupError
-        return row[0]
 
     # === Credentials ===#
 

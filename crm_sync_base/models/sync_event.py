@@ -1,7 +1,9 @@
 import json
 import uuid
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
+from operator import itemgetter
+from typing import NamedTuple
 
 from odoo import _, api, fields, models
 from odoo.exceptions import UserError
@@ -16,7 +18,6 @@ GAPS = [
     ("missed", "Missed"),  # no webhook has brought it so far
     ("late", "Late"),  # a webhook brought it after the poll
 ]
-LATE_HOURS = 1  # a webhook that does not say when it happened may be so late
 WEBHOOK_DAYS = 30  # an object without a webhook for so long is not expected to have any
 GAP_MARGIN = 10  # minutes before the previous look in which a webhook may have come
 REPLAY_DEPTH = 20  # replays of replays that are followed
@@ -39,8 +40,19 @@ COLUMNS = (
     "gap",
     "headers",
     "delivery",
+    "waiting",
 )
 DEFAULTS = {"verdict": "accepted", "origin": "webhook"}
+
+
+class Stored(NamedTuple):
+    """An event row that was written: inserted, or found and counted."""
+
+    id: int
+    source_id: str
+    delivery: str | None
+    received_at: datetime
+    is_new: bool
 
 
 class SyncEvent(models.Model):
@@ -96,6 +108,9 @@ class SyncEvent(models.Model):
     )
     payload_token = fields.Text(readonly=True, groups="base.group_system")
     payload = fields.Text(compute="_compute_payload", help="Secrets and personal data are masked.")
+    waiting = fields.Boolean(
+        string="Not Taken In Yet", readonly=True, help="Accepted; the next lane that looks for work makes jobs of it."
+    )
     job_id = fields.Many2one("sync.job", readonly=True, ondelete="set null", index=True)
     job_count = fields.Integer(compute="_compute_job_count")
     correlation_id = fields.Char(readonly=True, index=True)
@@ -104,6 +119,7 @@ class SyncEvent(models.Model):
         "(connection_id, source_id)", "This event was received already."
     )
 
+    _inbox = models.Index("(id) WHERE waiting")
     _delivery = models.Index("(delivery) WHERE delivery IS NOT NULL")
     _gaps = models.Index("(connection_id, remote_object, external_id) WHERE gap IS NOT NULL")
     _refused = models.Index("(received_at) WHERE verdict <> 'accepted'")
@@ -185,37 +201,48 @@ class SyncEvent(models.Model):
 
     @api.model
     def _store_accepted(self, connection, deliveries):
-        """Store deliveries' notifications and enqueue what they lead to.
+        """Store deliveries' notifications, for the lanes to take in (`_take_in`).
 
-        The same notification a second time is counted and does nothing more.
+        The same notification a second time is counted and does nothing more. One
+        statement, because somebody waits for the answer.
 
         :param deliveries: `[(WebhookRequest, Receipt)]`.
         """
         notes = [(note, number) for number, (_request, receipt) in enumerate(deliveries)
                  for note in receipt.notifications]
         times = Counter(note.source_id for note, _number in notes)
-        known = self._known(connection, times)
-        # By one order, as jobs are: two workers with the same events wait for each other
-        # in one direction only.
-        fresh = {note.source_id: (note, number) for note, number in reversed(notes)
-                 if note.source_id not in known}
-        fresh = sorted(fresh.values(), key=lambda pair: pair[0].source_id)
-        jobs = self.env["sync.job"]._enqueue_notifications(connection, [note for note, _number in fresh])
         of_delivery = {}
-        for (note, number), job in zip(fresh, jobs, strict=True):
-            of_delivery.setdefault(number, []).append((note, job))
-        self._insert(
-            connection,
-            [row for number, pairs in of_delivery.items() for row in self._delivery_rows(*deliveries[number], pairs)],
-        )
-        self._known(connection, {note.source_id: times[note.source_id] - 1 for note, _number in fresh})
+        for note, number in {note.source_id: (note, number) for note, number in reversed(notes)}.values():
+            of_delivery.setdefault(number, []).append(note)
+        rows = [
+            {**row, "deliveries": times[row["source_id"]]}
+            for number, found in of_delivery.items()
+            for row in self._delivery_rows(*deliveries[number], found)
+        ]
+        # By one order: two workers with the same events wait for each other in one
+        # direction only.
+        rows.sort(key=itemgetter("source_id"))
+        stored = self._insert(connection, rows, conflict=self._SQL_COUNT)
+        self._keep_content(rows, stored)
+        if any(event.is_new for event in stored):
+            self.env["sync.lane"]._wake()
 
-    def _delivery_rows(self, request, receipt, pairs):
-        """Return the rows of one delivery; the first keeps what all of them share.
+    def _keep_content(self, rows, stored):
+        """Have a new event of a delivery keep its content if the one that should was known before."""
+        known = {event.source_id for event in stored if not event.is_new}
+        for keeper in rows:
+            if not keeper["delivery"] or "payload_token" not in keeper or keeper["source_id"] not in known:
+                continue
+            new = [event.id for event in stored if event.is_new and event.delivery == keeper["delivery"]]
+            if new:
+                self.env.cr.execute(
+                    "UPDATE sync_event SET payload_token = %s, headers = %s WHERE id = %s",
+                    [keeper["payload_token"], keeper["headers"], new[0]],
+                )
 
-        :param pairs: `[(notification, its job or None)]`.
-        """
-        delivery = uuid.uuid4().hex if len(pairs) > 1 else None
+    def _delivery_rows(self, request, receipt, notifications):
+        """Return the rows of one delivery; the first keeps what all of them share."""
+        delivery = uuid.uuid4().hex if len(notifications) > 1 else None
         rows = [
             {
                 "source_id": note.source_id,
@@ -226,41 +253,14 @@ class SyncEvent(models.Model):
                 "http_status": receipt.http_status,
                 "delivery": delivery,
                 "remote_address": request.remote_address,
-                "job_id": job and job["id"],
-                "correlation_id": job and job["correlation_id"],
+                "correlation_id": note.correlation_id or None,
+                "waiting": True,
             }
-            for note, job in pairs
+            for note in notifications
         ]
         rows[0]["payload_token"] = self.env["sync.connection"]._vault().encrypt(request.body.decode("utf-8", "replace"))
         rows[0]["headers"] = json.dumps(masking.mask_headers(request.headers))
         return rows
-
-    @api.model
-    def _known(self, connection, times):
-        """Return the source ids seen before, and count the repetitions.
-
-        The first delivery of what a poll had found is no repetition: it was late.
-
-        :param times: `{source id: how often it came now}`.
-        """
-        times = {source_id: count for source_id, count in times.items() if count}
-        if not times:
-            return set()
-        self.env.cr.execute(
-            """
-            UPDATE sync_event e
-               SET delivery_count = e.delivery_count + v.count,
-                   duplicate_count = COALESCE(e.duplicate_count, 0) + v.count
-                                   - CASE WHEN e.gap = 'missed' THEN 1 ELSE 0 END,
-                   last_received_at = %s,
-                   gap = CASE WHEN e.gap = 'missed' THEN 'late' ELSE e.gap END
-              FROM unnest(%s::text[], %s::int[]) AS v (source_id, count)
-             WHERE e.connection_id = %s AND e.source_id = v.source_id
-            RETURNING e.source_id
-            """,
-            [clock.now(), list(times), list(times.values()), connection.id],
-        )
-        return {row[0] for row in self.env.cr.fetchall()}
 
     @api.model
     def _received(self, connection, source_ids):
@@ -273,36 +273,41 @@ class SyncEvent(models.Model):
         )
         return {row[0] for row in self.env.cr.fetchall()}
 
+    #: What is there already stays as it is.
+    _SQL_SKIP = "DO NOTHING"
+
+    #: It was delivered once more. The first delivery of what a poll had found is no repetition: it was late.
+    _SQL_COUNT = """
+        (connection_id, source_id) DO UPDATE
+           SET delivery_count = e.delivery_count + EXCLUDED.delivery_count,
+               duplicate_count = COALESCE(e.duplicate_count, 0) + EXCLUDED.delivery_count
+                               - CASE WHEN e.gap = 'missed' THEN 1 ELSE 0 END,
+               last_received_at = EXCLUDED.received_at,
+               gap = CASE WHEN e.gap = 'missed' THEN 'late' ELSE e.gap END
+    """
+
     @api.model
-    def _insert(self, connection, rows):
-        """Insert event rows in one statement; a source id that is known is skipped.
+    def _insert(self, connection, rows, conflict=_SQL_SKIP):
+        """Insert event rows in one statement.
 
-        A webhook closes the gap of a change that a poll had found before: it was late,
-        not missed. What happened after the poll is another change.
-
-        :return: the moments at which the polls had found what turns out to be late.
+        :param conflict: what becomes of one whose source id is known.
+        :return: a `Stored` of each row that was written.
         """
         if not rows:
             return []
         # With its fraction, so that the trace keeps the order of a busy second.
         now = clock.now()
-        late = self.env.cr.execute_values(
+        written = self.env.cr.execute_values(
             # pylint: disable=sql-injection
             f"""
-            WITH arrived AS (
-                 INSERT INTO sync_event (connection_id, company_id, received_at, create_date,
+            WITH stored AS (
+                 INSERT INTO sync_event AS e (connection_id, company_id, received_at, create_date,
                         delivery_count, duplicate_count, {", ".join(COLUMNS)})
                  VALUES %s
-                 ON CONFLICT DO NOTHING
-                 RETURNING connection_id, remote_object, external_id, origin,
-                           COALESCE(occurred_at, received_at - interval '{LATE_HOURS} hours') AS since
-            )
-            UPDATE sync_event e SET gap = 'late'
-              FROM arrived a
-             WHERE a.origin = 'webhook' AND e.connection_id = a.connection_id
-               AND e.remote_object = a.remote_object AND e.external_id = a.external_id
-               AND e.gap = 'missed' AND e.received_at >= a.since
-            RETURNING e.received_at
+                 ON CONFLICT {conflict}
+                 RETURNING id, source_id, delivery, received_at, xmax = 0 AS is_new
+            ), {self._SQL_MARKED}
+            SELECT id, source_id, delivery, received_at, is_new FROM stored
             """,
             [
                 (
@@ -310,15 +315,16 @@ class SyncEvent(models.Model):
                     connection.company_id.id or None,
                     now,
                     now,
-                    1,
-                    0,
+                    row.get("deliveries", 1),
+                    row.get("deliveries", 1) - 1,
                     *(row.get(column, DEFAULTS.get(column)) for column in COLUMNS),
                 )
                 for row in rows
             ],
+            page_size=1000,
             fetch=True,
         )
-        return [row[0] for row in late]
+        return [Stored(*row) for row in written]
 
     # === Gaps ===#
 

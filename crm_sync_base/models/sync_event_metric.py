@@ -1,7 +1,5 @@
 from odoo import api, models
 
-from ..lib import clock
-
 
 class SyncEventMetric(models.Model):
     """The event ledger as a source of figures: what arrived is marked, then counted."""
@@ -10,25 +8,25 @@ class SyncEventMetric(models.Model):
 
     # === Mark ===#
 
-    @api.model
-    def _insert(self, connection, rows):
-        start = clock.now()
-        late = super()._insert(connection, rows)
-        if rows:
-            self.env["sync.metric.mark"]._mark([start, clock.now(), *late])
-        return late
+    #: Part of the statement that stores deliveries, because somebody waits for it. A
+    #: repetition counts where the event came first.
+    _SQL_MARKED = """
+        marked AS (INSERT INTO sync_metric_mark (minute)
+                   SELECT DISTINCT date_trunc('minute', received_at) FROM stored)
+    """
 
     @api.model
-    def _known(self, connection, times):
-        known = super()._known(connection, times)
-        if known:
-            # A repetition counts where the event came first.
-            self.env.cr.execute(
-                "SELECT DISTINCT received_at FROM sync_event WHERE connection_id = %s AND source_id = ANY(%s)",
-                [connection.id, list(known)],
-            )
-            self.env["sync.metric.mark"]._mark(row[0] for row in self.env.cr.fetchall())
-        return known
+    def _insert(self, connection, rows, **options):
+        stored = super()._insert(connection, rows, **options)
+        if stored:
+            self.env["sync.metric.mark"]._arm()
+        return stored
+
+    @api.model
+    def _close_gaps(self, ids):
+        late = super()._close_gaps(ids)
+        self.env["sync.metric.mark"]._mark(late)
+        return late
 
     # === Count ===#
 

@@ -28,7 +28,7 @@ class SyncHandlerInboundMatch(models.AbstractModel):
         free = self._free(env, flow, [one.res_id for one in decisions.values() if one.state == "bind"])
         climbing = []
         for unit in unbound:
-            unit.match, unit.identities = None, ()
+            unit.match, unit.identities, unit.answer = None, (), None
             if unit.is_open and (unit.sought or not unit.draft.problems):
                 decision = decisions.get(unit.external_id)
                 if decision is None or not self._follow_decision(unit, decision, free):
@@ -54,6 +54,7 @@ class SyncHandlerInboundMatch(models.AbstractModel):
             unit.record = free[decision.res_id]
         else:
             return False  # still open; or its record was deleted, or bound to another one, since
+        unit.answer = decision.id
         return True
 
     def _identify(self, env, flow, units):
@@ -221,6 +222,7 @@ class SyncHandlerInboundMatch(models.AbstractModel):
         reached = self._reachable(units)
         created = [unit for unit in reached if unit.operation == "create" and unit.identities]
         self._part_twins(units, created)
+        self.env["sync.match"]._carry_out([unit.answer for unit in reached if unit.answer])
         by_model = {}
         for unit in created:
             key = (unit.flow.model, unit.flow.company_id)

@@ -31,7 +31,13 @@ class SyncHandlerInboundRun(models.AbstractModel):
     def _is_dry(self, unit):
         """Whether a unit is only planned: by its run, or because its flow only plans."""
         # What a person has decided is applied, whatever the flow does by itself.
-        return not unit.decided and self._terms(unit.job).dry
+        return not unit.decided and self._unit_terms(unit).dry
+
+    def _unit_terms(self, unit):
+        """Return the terms of a unit's job."""
+        if unit.terms is None:
+            unit.terms = self._terms(unit.job)
+        return unit.terms
 
     def _terms(self, job):
         """Return the terms of a job; a page's many records ask for them again and again.
@@ -55,7 +61,7 @@ class SyncHandlerInboundRun(models.AbstractModel):
     def _screen(self, flow, unit, conditions, as_prerequisite):  # pylint: disable=missing-return
         """Besides: set aside what does not meet the condition of the run."""
         super()._screen(flow, unit, conditions, as_prerequisite)
-        scope = not as_prerequisite and self._terms(unit.job).scope
+        scope = not as_prerequisite and self._unit_terms(unit).scope
         if scope and unit.is_open and not matches(scope, unit.document.data):
             unit.summary = _("Does not meet the condition of the run; nothing to do")
 
@@ -160,14 +166,15 @@ class SyncHandlerInboundRun(models.AbstractModel):
     # === A line for each record ===#
 
     def _outcomes(self, flow, jobs, units):
-        self._note_lines(flow, units)
+        self._note_lines(flow, jobs, units)
         return super()._outcomes(flow, jobs, units)
 
-    def _note_lines(self, flow, units):
+    def _note_lines(self, flow, jobs, units):
         """Write a line for each record of a run, and for what was brought along for it."""
-        own = [unit for unit in units if unit.job.run_id.kind in PASSES]
-        if not own:
+        of_passes = {job.id for job in jobs if job.run_id.kind in PASSES}
+        if not of_passes:
             return
+        own = [unit for unit in units if unit.job.id in of_passes]
         env = self._as_service(flow)
         keys = {unit.key for unit in own}
         brought = [

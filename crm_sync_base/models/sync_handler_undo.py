@@ -375,7 +375,7 @@ class SyncHandlerUndo(models.AbstractModel):
     def _outcomes(self, flow, jobs, units):
         """Say what became of each batch; what could not go back is on the run's lines."""
         # Of several changes of one record, the line tells of one that went back.
-        self._note_lines(flow, sorted(units, key=lambda unit: bool(unit.operation)))
+        self._note_lines(flow, jobs, sorted(units, key=lambda unit: bool(unit.operation)))
         outcomes = {}
         for job in jobs:
             mine = [unit for unit in units if unit.job == job]

@@ -4,18 +4,23 @@ from datetime import timedelta
 from operator import itemgetter
 
 from odoo import _, api, models
+from odoo.tools import split_every
 from psycopg2.errors import UniqueViolation
 
 from ..lib import clock, worker
 from ..lib.declarations import FlowFacts
 from ..lib.errors import WorkerKilled
 from ..lib.priorities import URGENT
+from ..lib.retry import after_crash
 from ..lib.timing import SQL_OPEN
 
 MAX_CRASHES = 3  # a job that killed its worker so often is parked
 LAST_CHANCE = MAX_CRASHES - 1  # one whose next crash parks it runs with nothing beside it
 GATHERED = ("record", "push")  # kinds of jobs that a batch flow lets wait for each other
 ALONE = ("poll", "load", "page", "undo")  # kinds of jobs that are a batch of their own
+ENQUEUED = 1000  # jobs of one statement
+OPTIONAL = ("run_id", "depends_on_id", "parent_id", "replay_of_id", "remote_object", "external_id", "model", "res_id",
+            "source", "document_token")  # columns that a new job may come with
 
 
 class SyncJobQueue(models.Model):
@@ -40,69 +45,60 @@ class SyncJobQueue(models.Model):
             return []
         now = clock.now()
         self.env.flush_all()
-        rows = self.env.cr.execute_values(
-            """
-            INSERT INTO sync_job (name, kind, state, flow_id, connection_id, company_id, step_id,
-                   run_id, idempotency_key, lane_key, priority, eta, depends_on_id, parent_id,
-                   replay_of_id, coalesced, remote_object, external_id, model, res_id, payload,
-                   correlation_id, attempts, crashes, create_date, create_uid, source,
-                   document_token)
-            VALUES %s
-            ON CONFLICT (idempotency_key) WHERE state = 'pending'
-            DO UPDATE SET coalesced = sync_job.coalesced + 1,
-                          eta = LEAST(sync_job.eta, EXCLUDED.eta),
-                          priority = LEAST(sync_job.priority, EXCLUDED.priority),
-                          payload = COALESCE(EXCLUDED.payload, sync_job.payload),
-                          -- Whoever asks for it again may know of something newer.
-                          source = CASE WHEN EXCLUDED.replay_of_id = sync_job.replay_of_id
-                                        THEN sync_job.source END
-            RETURNING idempotency_key, id, correlation_id
-            """,
-            # By one order, so that two transactions with the same work wait for each
-            # other in one direction only.
-            [self._enqueue_row(spec, now) for spec in sorted(unique.values(), key=itemgetter("lane_key"))],
-            page_size=1000,
-            fetch=True,
-        )
+        # By one order, so that two transactions with the same work wait for each
+        # other in one direction only.
+        rows = [self._enqueue_row(spec, now) for spec in sorted(unique.values(), key=itemgetter("lane_key"))]
+        found = {}
+        for part in split_every(ENQUEUED, rows, list):
+            # One value in place of thousands, whose adaptation took a quarter of a job's whole way.
+            self.env.cr.execute(self._SQL_ENQUEUE, {"rows": json.dumps(part), "now": now, "uid": self.env.uid})
+            found.update((key, {"id": job_id, "correlation_id": cid}) for key, job_id, cid in self.env.cr.fetchall())
         self.env["sync.lane"]._wake()
-        found = {key: {"id": job_id, "correlation_id": cid} for key, job_id, cid in rows}
         return [found[spec["idempotency_key"]] for spec in specs]
 
+    _SQL_ENQUEUE = """
+        INSERT INTO sync_job (name, kind, state, flow_id, connection_id, company_id, step_id,
+               run_id, idempotency_key, lane_key, priority, eta, depends_on_id, parent_id,
+               replay_of_id, coalesced, remote_object, external_id, model, res_id, payload,
+               correlation_id, attempts, crashes, create_date, create_uid, source, document_token)
+        SELECT name, kind, 'pending', flow_id, connection_id, company_id, step_id,
+               run_id, idempotency_key, lane_key, priority, eta, depends_on_id, parent_id,
+               replay_of_id, 0, remote_object, external_id, model, res_id, payload,
+               correlation_id, 0, 0, %(now)s, %(uid)s, source, document_token
+          FROM json_populate_recordset(NULL::sync_job, %(rows)s)
+        ON CONFLICT (idempotency_key) WHERE state = 'pending'
+        DO UPDATE SET coalesced = sync_job.coalesced + 1,
+                      eta = LEAST(sync_job.eta, EXCLUDED.eta),
+                      priority = LEAST(sync_job.priority, EXCLUDED.priority),
+                      payload = COALESCE(EXCLUDED.payload, sync_job.payload),
+                      -- Whoever asks for it again may know of something newer.
+                      source = CASE WHEN EXCLUDED.replay_of_id = sync_job.replay_of_id
+                                    THEN sync_job.source END
+        RETURNING idempotency_key, id, correlation_id
+    """
+
     def _enqueue_row(self, spec, now):
+        """Return a new job's columns, as far as it has them, ready for JSON."""
         flow = spec["flow"]
         flow = flow if isinstance(flow, FlowFacts) else flow._facts()
         step = spec.get("step")
-        payload = spec.get("payload")
-        return (
-            spec["name"],
-            spec["kind"],
-            "pending",
-            flow.id,
-            flow.connection_id,
-            flow.company_id,
-            step.id if step else None,
-            spec.get("run_id") or None,
-            spec["idempotency_key"],
-            spec["lane_key"],
-            spec.get("priority", flow.priority),
-            spec.get("eta") or self._due_at(spec, flow, now),
-            spec.get("depends_on_id") or None,
-            spec.get("parent_id") or None,
-            spec.get("replay_of_id") or None,
-            0,
-            spec.get("remote_object"),
-            spec.get("external_id"),
-            spec.get("model"),
-            spec.get("res_id") or None,
-            json.dumps(payload) if payload is not None else None,
-            spec.get("correlation_id") or uuid.uuid4().hex,
-            0,
-            0,
-            now,
-            self.env.uid,
-            spec.get("source") or None,
-            spec.get("document_token") or None,
-        )
+        row = {
+            "name": spec["name"],
+            "kind": spec["kind"],
+            "flow_id": flow.id,
+            "connection_id": flow.connection_id,
+            "company_id": flow.company_id,
+            "idempotency_key": spec["idempotency_key"],
+            "lane_key": spec["lane_key"],
+            "priority": spec.get("priority", flow.priority),
+            "eta": (spec.get("eta") or self._due_at(spec, flow, now)).isoformat(),
+            "correlation_id": spec.get("correlation_id") or uuid.uuid4().hex,
+            "step_id": step.id if step else None,
+        }
+        row |= {name: spec[name] for name in OPTIONAL if spec.get(name)}
+        if spec.get("payload") is not None:
+            row["payload"] = spec["payload"]
+        return row
 
     def _due_at(self, spec, flow, now):
         """Return when new work is due: a batch flow gathers what others ask for.
@@ -444,7 +440,7 @@ class SyncJobQueue(models.Model):
         for job in crashed:
             job.crashes += 1
         parked = crashed.filtered(lambda job: job.crashes >= MAX_CRASHES) | crashed._parked_before()
-        (orphans - parked)._release()
+        self._requeue({job: after_crash(job.crashes) if job in crashed else 0.0 for job in orphans - parked})
         for job in parked:
             job._fail(
                 WorkerKilled(

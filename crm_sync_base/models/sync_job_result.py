@@ -42,34 +42,30 @@ class SyncJobResult(models.Model):
             return
         now = clock.now()
         self.env.flush_all()
-        self.env.cr.execute_values(
+        self.env.cr.execute(
             """
             UPDATE sync_job j
-               SET state = 'done', done_at = v.done_at, summary = v.summary, error_code = NULL,
+               SET state = 'done', done_at = %(now)s, summary = v.summary, error_code = NULL,
                    model = COALESCE(v.model, j.model), res_id = COALESCE(v.res_id, j.res_id),
                    mapping_id = COALESCE(v.mapping_id, j.mapping_id),
                    document_token = COALESCE(v.document_token, j.document_token),
                    wait_seconds = GREATEST(
                        0, EXTRACT(EPOCH FROM j.started_at - GREATEST(j.eta, j.create_date))),
-                   run_seconds = EXTRACT(EPOCH FROM v.done_at - j.started_at)
-              FROM (VALUES %s)
-                AS v (id, done_at, summary, model, res_id, mapping_id, document_token)
+                   run_seconds = EXTRACT(EPOCH FROM %(now)s - j.started_at)
+              FROM unnest(%(ids)s, %(summaries)s::text[], %(models)s::text[], %(res_ids)s::int[],
+                          %(mapping_ids)s::int[], %(tokens)s::text[])
+                AS v (id, summary, model, res_id, mapping_id, document_token)
              WHERE j.id = v.id
             """,
-            [
-                (
-                    job.id,
-                    now,
-                    out.summary,
-                    out.res_model,
-                    out.res_id,
-                    out.mapping_id,
-                    out.document_token,
-                )
-                for job, out in pairs
-            ],
-            template="(%s, %s::timestamp, %s, %s, %s::int, %s::int, %s)",
-            page_size=1000,
+            {
+                "now": now,
+                "ids": [job.id for job, _out in pairs],
+                "summaries": [out.summary for _job, out in pairs],
+                "models": [out.res_model for _job, out in pairs],
+                "res_ids": [out.res_id for _job, out in pairs],
+                "mapping_ids": [out.mapping_id for _job, out in pairs],
+                "tokens": [out.document_token for _job, out in pairs],
+            },
         )
         jobs = self.browse([job.id for job, _outcome in pairs])
         keys = [job.idempotency_key for job in jobs]

@@ -150,7 +150,10 @@ class SyncLane(models.Model):
         A trigger row that a running lane has deleted, but not yet committed, is
         locked and therefore skipped: it will not start that lane again. Triggers count
         whole seconds, as Odoo's own: it compares them with a truncated clock when it
-        deletes them, and one that outlived its run would hide the next.
+        deletes them, and one that outlived its run would hide the next. It notifies in
+        any case: who inserted what is pending may have died before telling, and Odoo's
+        workers look for what is due a minute after they were told last, which must not be
+        before the watchdog's trigger.
         """
         self.env.cr.execute(
             """
@@ -263,11 +266,11 @@ class SyncLane(models.Model):
     def _run_once(self):
         """Claim one batch and run it.
 
-        :return: how many jobs were run; 0 when nothing is due.
+        :return: how many jobs were run, or events taken in; 0 when nothing is due.
         """
-        claimed = self._claim()
+        taken, claimed = self._claim()
         if not claimed:
-            return 0
+            return taken
         jobs = claimed._mine()
         if not jobs or jobs._are_stopped():
             jobs._give_back()
@@ -308,19 +311,23 @@ class SyncLane(models.Model):
             job._fail(error)
 
     def _claim(self):
-        """Claim a batch, trying again when another lane was faster."""
+        """Take in what webhooks brought and claim a batch, trying again when another lane was faster.
+
+        :return: how many events were taken in, and the claimed jobs.
+        """
         for _attempt in range(CLAIM_RACES):
             try:
                 self._begin_claim()
+                taken = self.env["sync.event"]._take_in()
                 with self.env.cr.savepoint(flush=False):
                     jobs = self.env["sync.job"]._claim(self)
                 if jobs:
                     self._beat()
                 self._commit()
-                return jobs
+                return taken, jobs
             except (psycopg2.errors.UniqueViolation, *PG_CONCURRENCY_EXCEPTIONS_TO_RETRY):
                 self._rollback()
-        return self.env["sync.job"]
+        return 0, self.env["sync.job"]
 
     def _begin_claim(self):
         """Make this transaction, which has only begun, fit for claiming.

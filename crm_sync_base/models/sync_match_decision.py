@@ -143,6 +143,17 @@ class SyncMatchDecision(models.Model):
             if self.env.cr.rowcount:
                 self.invalidate_model(flush=False)
 
+    @api.model
+    def _carry_out(self, ids):
+        """Let nobody take these answers back any more: what they say is written in this transaction.
+
+        Whoever reopens one at this moment waits, and finds it bound. Who was faster makes
+        this transaction fail, and the question is open when it is tried again.
+        """
+        if ids:
+            self.env.cr.execute("UPDATE sync_match SET write_date = %s WHERE id = ANY(%s)", [clock.now(), ids])
+            self.browse(ids).invalidate_recordset(["write_date"], flush=False)
+
     # === What people decide ===#
 
     def action_bind_best(self):

@@ -148,6 +148,7 @@ class SyncRetention(models.AbstractModel):
             SELECT e.id FROM sync_event e LEFT JOIN sync_job j ON j.id = e.job_id
              WHERE e.received_at < %(cutoff)s
                AND (j.id IS NULL OR j.state IN ('done', 'cancelled'))
+               AND e.waiting IS NOT TRUE
                AND NOT {_STORY_OPEN % "e"}
              ORDER BY e.received_at LIMIT %(limit)s)
     """

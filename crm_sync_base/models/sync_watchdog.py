@@ -67,7 +67,7 @@ class SyncWatchdog(models.AbstractModel):
         self.env["ir.cron"]._sync_switch_on()
         self._recover_orphans()
         self.env["sync.flow"]._ensure_polls()
-        due = self.env["sync.job"]._next_eta()
+        due = self._next_due()
         now = clock.now()
         if due and due < now - timedelta(seconds=GRACE_SECONDS):
             self.env["sync.lane"]._wake()
@@ -151,8 +151,14 @@ class SyncWatchdog(models.AbstractModel):
 
         A moment just past is nothing to worry about: how long is too long, the reader decides.
         """
-        due = self.env["sync.job"]._next_eta()
+        due = self._next_due()
         return max(due, self._last_sign_of_life()) if due else None
+
+    @api.model
+    def _next_due(self):
+        """Return since when work waits that may run, or the next moment at which some may, or None."""
+        moments = (self.env["sync.event"]._inbox_since(), self.env["sync.job"]._next_eta())
+        return min(filter(None, moments), default=None)
 
     @api.model
     def _last_sign_of_life(self):

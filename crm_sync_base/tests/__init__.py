@@ -28,6 +28,7 @@ from . import test_lib_alarm
 from . import test_lib_apart
 from . import test_watchdog
 from . import test_hold
+from . import test_inbox
 from . import test_lib_meter
 from . import test_lib_rest
 from . import test_lib_signing

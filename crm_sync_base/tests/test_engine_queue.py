@@ -152,9 +152,12 @@ class TestEngineQueue(SyncCase):
         self.assertEqual(self.claim().external_id, "second")
 
     def crash(self):
-        """Claim, die, start again; return how many jobs were recovered."""
-        self.claim().worker = "elsewhere:1:1:1"
-        return self.env["sync.job"]._recover(self.lane)
+        """Claim, die, start again and let the wait pass; return how many jobs were recovered."""
+        jobs = self.claim()
+        jobs.worker = "elsewhere:1:1:1"
+        recovered = self.env["sync.job"]._recover(self.lane)
+        jobs.eta = fields.Datetime.now() - timedelta(seconds=1)
+        return recovered
 
     def test_a_dead_workers_jobs_return_and_run_alone(self):
         jobs = self.enqueue(*[self.spec(f"a{n}") for n in range(4)])
@@ -173,6 +176,19 @@ class TestEngineQueue(SyncCase):
         self.assertEqual(self.claim(), fresh)
         suspect.state = "done"
         self.assertEqual(self.claim().crashes, 1)
+
+    def test_servers_that_die_in_a_row_do_not_find_the_same_jobs_at_work(self):
+        # Whoever was interrupted is the oldest, and would begin as soon as a server is back.
+        jobs = self.enqueue(*[self.spec(f"a{n}") for n in range(20)])
+        now = fields.Datetime.now()
+        self.claim().worker = "elsewhere:1:1:1"
+        self.env["sync.job"]._recover(self.lane)
+        waits = sorted((eta - now).total_seconds() for eta in jobs.mapped("eta"))
+        self.assertLess(waits[-1], 12)
+        self.assertGreater(waits[-1] - waits[0], 1, "they come back at different moments")
+        fresh = self.enqueue(self.spec("fresh"))
+        self.env.cr.execute("UPDATE sync_job SET eta = eta + interval '10 s' WHERE id = ANY(%s)", [jobs.ids])
+        self.assertEqual(self.claim(), fresh, "others go on meanwhile")
 
     def crashed_twice(self):
         """Return a job that one more death of its worker would park."""

@@ -20,7 +20,7 @@ class EventCase(SyncCase):
         }
 
     def deliver(self, *notes, body=b"{}", headers=None, verdict="accepted"):
-        """Store a delivery as the controller does; notes are `(source id, external id[, when])`."""
+        """Store a delivery and take it in; notes are `(source id, external id[, when])`."""
         Event = self.env["sync.event"]
         request = WebhookRequest(body, headers or {}, "https://odoo.example/hook", "192.0.2.1")
         notifications = tuple(
@@ -30,6 +30,7 @@ class EventCase(SyncCase):
         receipt = Receipt(verdict, 200 if verdict == "accepted" else 401, notifications=notifications)
         if receipt.accepted:
             Event._store_accepted(self.connection, [(request, receipt)])
+            Event._take_in()
         else:
             Event._store_refused(self.connection, request, receipt)
         Event.invalidate_model()

@@ -220,6 +220,10 @@ class TestCatalogue(MetricCase):
 
 @tagged("post_install", "-at_install")
 class TestApiSunset(MetricCase):
+    def setUp(self):
+        super().setUp()
+        self.env.user.tz = "UTC"  # the reminder's day is the reader's
+
     def test_a_version_that_ends_soon_becomes_one_task(self):
         today = fields.Date.today()
         self.connection.api_sunset_date = today + timedelta(days=91)

@@ -10,7 +10,7 @@ from ..lib import paths
 from ..lib.errors import AuthFailed, Bug, DataInvalid, RateLimited, Transient
 from ..lib.fingerprint import fingerprint
 from ..lib.masking import MASK, mask, mask_text
-from ..lib.retry import RetryPolicy, decide
+from ..lib.retry import RetryPolicy, after_crash, decide
 from ..lib.vault import Vault, VaultError, new_key
 
 
@@ -34,6 +34,12 @@ class TestRetry(BaseCase):
 
     def test_a_person_is_asked_at_once(self):
         self.assertFalse(decide(DataInvalid("x"), 1, self.policy).again)
+
+    def test_a_death_is_followed_by_a_wait_of_less_than_a_minute(self):
+        rand = random.Random(1)
+        for crashes, longest in ((1, 10), (2, 40)):
+            waits = [after_crash(crashes, rand) for _draw in range(200)]
+            self.assertTrue(0 <= min(waits) < longest / 10 and longest * 0.9 < max(waits) <= longest, waits)
 
     def test_a_pause_does_not_use_attempts_up(self):
         self.assertEqual(decide(AuthFailed("x"), 99, self.policy).delay, 0)

@@ -222,7 +222,8 @@ class TestMetric(MetricCase):
     def test_repetitions_count_where_the_event_came_first(self):
         event = self.received(NOON)
         self.roll_up()
-        self.env["sync.event"]._known(self.connection, {event.source_id: 1})
+        Event = self.env["sync.event"]
+        Event._insert(self.connection, [{"source_id": event.source_id}], conflict=Event._SQL_COUNT)
         self.roll_up()
         self.assertEqual(self.rows(minute=NOON, kind="event").duplicates, 1)
 

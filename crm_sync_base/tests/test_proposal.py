@@ -115,6 +115,7 @@ class TestApproval(ProposalCase):
             with self.assertRaisesRegex(AccessError, "yourself"):
                 attempt()
         # Not through somebody whom he asked to stand in for him, either.
+        self.env.user.tz = "UTC"
         self.env["sync.approval.delegation"].create(
             {"user_id": self.anna.id, "delegate_id": self.ben.id, "date_end": clock.now()}
         )

@@ -34,9 +34,10 @@ class TestWebhook(SyncCase, HttpCase):
         answer = self.deliver([{"event": "e1", "object": "Account", "id": "a1"}])
         self.assertEqual((answer.status_code, answer.content), (200, b"{}"))
         event = self.events()
-        self.assertEqual((event.verdict, event.job_id.external_id), ("accepted", "a1"))
-        self.assertEqual(event.correlation_id, event.job_id.correlation_id)
+        self.assertEqual((event.verdict, event.waiting, event.job_id.id), ("accepted", True, False))
         self.run_lane()
+        self.assertEqual((event.waiting, event.job_id.external_id), (False, "a1"))
+        self.assertEqual(event.correlation_id, event.job_id.correlation_id)
         self.assertTrue(self.env["res.partner"].search([("name", "=", "By Webhook")]))
 
     def test_the_same_event_ten_times_is_one_event_and_one_job(self):
@@ -45,12 +46,15 @@ class TestWebhook(SyncCase, HttpCase):
                 self.deliver([{"event": "e1", "object": "Account", "id": "a1"}]).status_code, 200
             )
         self.assertEqual(self.events().delivery_count, 10)
+        self.run_lane()
         self.assertEqual(len(self.jobs(flow_id=self.flow.id)), 1)
 
     def test_an_unknown_event_type_is_stored_and_acknowledged(self):
         answer = self.deliver([{"event": "e2", "type": "weather.changed"}])
         self.assertEqual(answer.status_code, 200)
         self.assertEqual(self.events().event_type, "weather.changed")
+        self.run_lane()
+        self.assertFalse(self.events().waiting)
         self.assertFalse(self.jobs(connection_id=self.connection.id))
 
     def test_refused_deliveries_are_stored_and_do_nothing(self):

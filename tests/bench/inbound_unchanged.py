@@ -63,6 +63,7 @@ def import_all(env: Any, **arguments: Any) -> None:
 
 def read_again(env: Any) -> float:
     """Forget the versions only, poll from the beginning; return the seconds."""
+    _poll_all(env, "")  # what a worker's process loads once, modules and addresses, is no part of a look
     env.cr.execute("UPDATE sync_binding SET version = '0'")
     return _poll_all(env, "Unchanged")
 

@@ -1,8 +1,9 @@
 """Jobs that do nothing, from enqueueing to done, with two workers for crons.
 
 *Floor* is a bare cron loop: two scheduled actions that claim 50 rows with SKIP LOCKED,
-mark them done and commit. *Peer* is OCA `queue_job` with two channels' worth of capacity,
-on a server and a database (without our addons) of its own, idle while the others run.
+mark them done and commit as Odoo has it (`ir.cron._commit_progress`). *Peer* is OCA
+`queue_job` with two channels' worth of capacity, on a server and a database (without our
+addons) of its own, idle while the others run.
 """
 
 from __future__ import annotations

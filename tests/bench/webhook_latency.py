@@ -61,9 +61,13 @@ class Latency:
         accepted = time.perf_counter()
         with self._connection.cursor() as cursor:
             while True:
+                # What its event leads to: none yet while it waits to be taken in.
                 cursor.execute(
-                    "SELECT state, error_message FROM sync_job WHERE external_id = %s AND kind = 'record'",
-                    [external_id])
+                    """
+                    SELECT state, error_message FROM sync_job WHERE external_id = %s AND kind = 'record'
+                       AND NOT EXISTS (SELECT 1 FROM sync_event WHERE external_id = %s AND waiting)
+                    """,
+                    [external_id, external_id])
                 rows = cursor.fetchall()
                 seconds = time.perf_counter() - accepted
                 if rows and all(state == "done" for state, _error in rows):

@@ -124,13 +124,15 @@ def nobody_watches(story):
     story.background(lost=True)
 
 
-def deliveries_are_worked_on_later(story):
-    """The process that accepts a webhook dies right after its commit."""
-    story.once_upon_a_time()
-    arrive(story, slowly=True)
-    (delivery,) = story.stage.actors
-    until(story, delivery, "after commit")
-    story.stage.kill(delivery)
+def events_are_taken_in_before_their_jobs(story):
+    """The worker that takes a delivery in dies right after that."""
+    begin(story)
+    worker = new_worker(story)
+    until(story, worker, "after commit")
+    while story.stage.query("SELECT 1 FROM sync_event WHERE waiting"):
+        story.stage.step(worker)
+        until(story, worker, "after commit")
+    story.stage.kill(worker)
 
 
 def two_jobs_of_a_record_at_a_time(story):

@@ -138,8 +138,8 @@ def nobody_watches(world):
 
 
 @mutation
-def deliveries_are_worked_on_later(world):
-    """The event is accepted in one transaction, its job is enqueued in the next."""
+def events_are_taken_in_before_their_jobs(world):
+    """Events do not wait any more in one transaction, their jobs are enqueued in the next."""
 
     def enqueue(original, self, connection, notes):
         def later():

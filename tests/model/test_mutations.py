@@ -18,7 +18,7 @@ NAMES = (
     "changes_during_a_wait_are_forgotten",
     "nobody_recovers",
     "nobody_watches",
-    "deliveries_are_worked_on_later",
+    "events_are_taken_in_before_their_jobs",
     "two_jobs_of_a_record_at_a_time",
 )
 

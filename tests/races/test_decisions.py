@@ -152,12 +152,7 @@ def create_beside_a_lane(world, question, person_first):
     for step in steps if person_first else reversed(steps):
         step()
         lanes.append(world.worker_until("worked" if not lanes else "claimed"))
-    world.finish(lanes[1])
-    world.finish(lanes[0])
-    world.stage.run_through()
-    for _again in range(2):
-        world.pass_time(5)
-        world.work()
+    world.come_to_rest(*reversed(lanes))
     return lanes
 
 
@@ -180,6 +175,45 @@ def test_somebody_who_creates_what_a_lane_created_has_the_last_word(world, quest
     """It is none of the candidates, he said; the lane's was none of them."""
     create_beside_a_lane(world, question, person_first=False)
     assert world.one("SELECT state FROM sync_match WHERE id = %s", question) == "create"
+
+
+def reopen_beside_a_lane(world, question, how, at):
+    """Somebody takes an answer back while a lane carries it out; return what he asked."""
+    world.do(answering(question, how), "olga")
+    worker = world.worker_until(at)
+    mia = world.request("mia", answering(question, "action_reopen"))
+    world.come_to_rest(mia.actor, worker)
+    return mia
+
+
+def stands(world, question):
+    """Return an answer, and whether its account is bound."""
+    bound = "EXISTS (SELECT 1 FROM sync_binding WHERE external_id = 'a1')"
+    [row] = world.stage.query(f"SELECT state, {bound} FROM sync_match WHERE id = %s", [question])
+    return row
+
+
+@pytest.mark.parametrize("how", ["action_create", "action_bind_best"])
+def test_an_answer_that_is_being_carried_out_is_not_taken_back(world, question, how):
+    """Who tries waits, and is told that it is bound."""
+    mia = reopen_beside_a_lane(world, question, how, "worked")
+    assert "is bound already" in mia.said
+    assert stands(world, question) == (how.split("_")[1], True)
+
+
+@pytest.mark.parametrize("how", ["action_create", "action_bind_best"])
+def test_an_answer_that_was_taken_back_in_time_is_not_carried_out(world, question, how):
+    """The lane, which has read it, notices and asks again."""
+    mia = reopen_beside_a_lane(world, question, how, "after read")
+    assert mia.error is None
+    assert stands(world, question) == ("open", False)
+
+
+def test_otherwise_a_question_would_stay_open_that_is_settled(world, question):
+    """The account is bound, and people are asked what it is."""
+    with world.broken("sync.match", "_carry_out", lambda self, ids: None):
+        reopen_beside_a_lane(world, question, "action_create", "worked")
+    assert stands(world, question) == ("open", True)
 
 
 # === Packages ===#

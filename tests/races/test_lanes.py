@@ -195,12 +195,7 @@ def undo(world, run):
 
 def end(world, *actors):
     """Have everybody finish, and what was given back be done."""
-    for actor in actors:
-        world.finish(actor)
-    world.stage.run_through()
-    for _again in range(2):
-        world.pass_time(5)
-        world.work()
+    world.come_to_rest(*actors)
     assert world.stage.query("SELECT DISTINCT state FROM sync_job") == [("done",)], world.ledger()
     return world.one("SELECT name FROM res_partner ORDER BY id DESC LIMIT 1")
 

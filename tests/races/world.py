@@ -176,6 +176,15 @@ class RaceWorld(World):
         if actor.error:
             raise actor.error
 
+    def come_to_rest(self, *actors: Actor) -> None:
+        """Let actors finish, one after the other, and everything be done that is due soon."""
+        for actor in actors:
+            self.finish(actor)
+        self.stage.run_through()
+        for _again in range(2):
+            self.pass_time(5)
+            self.work()
+
     # === Protection taken away ===#
 
     def broken(self, model: str, method: str, replacement: Callable):
