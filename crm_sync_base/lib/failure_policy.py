@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .errors import ERROR_CLASSES, Recovery
-from .retry import RetryPolicy
+from .errors import ERROR_CLASSES, Recovery, WorkerKilled
+from .retry import MAX_CRASHES, RetryPolicy, crash_ceiling
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,11 @@ def waits(policy: RetryPolicy, attempts: int) -> tuple[float, ...]:
 def treatments(policy: RetryPolicy) -> Iterator[Treatment]:
     """Yield what a flow with this policy does with each class of errors."""
     for code, cls in ERROR_CLASSES.items():
-        if cls.recovery in (Recovery.RETRY, Recovery.WAIT):
+        if cls is WorkerKilled:
+            # A person gets it when it is parked; until then the engine runs the job again.
+            ceilings = tuple(crash_ceiling(crashes, policy) for crashes in range(1, MAX_CRASHES))
+            yield Treatment(code, Recovery.RETRY, MAX_CRASHES, ceilings)
+        elif cls.recovery in (Recovery.RETRY, Recovery.WAIT):
             attempts = min(cls.max_attempts or policy.max_attempts, policy.max_attempts)
             yield Treatment(code, cls.recovery, attempts, waits(policy, attempts))
         else:

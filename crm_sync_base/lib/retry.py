@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from .errors import Recovery, SyncError
 
-CRASH_SECONDS = 10.0  # the longest wait after a worker's first death
+MAX_CRASHES = 3  # a job that killed its worker so often is parked
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +17,13 @@ class RetryPolicy:
     :param max_attempts: attempts in all, the first included.
     :param base_seconds: the longest first wait.
     :param max_seconds: no wait is longer, unless the vendor asked for it.
+    :param crash_seconds: the longest wait after a worker's first death; 0 waits never.
     """
 
     max_attempts: int = 8
     base_seconds: float = 5.0
     max_seconds: float = 3600.0
+    crash_seconds: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +67,20 @@ def decide(
     return RetryDecision(max(delay, error.retry_after or 0.0))
 
 
-def after_crash(crashes: int, rand: random.Random | None = None) -> float:
+def after_crash(crashes: int, policy: RetryPolicy, rand: random.Random | None = None) -> float:
     """Return how many seconds a job waits whose worker died.
 
     Servers that die in a row (a deployment that fails, another program that takes all
     the memory) would otherwise find the same jobs at work each time: those that were
     interrupted are the oldest, so they begin as soon as the server is back. A job that
-    kills its worker does so whenever it runs. Full jitter, ten and then forty seconds
-    at the longest: it is back within a minute.
+    kills its worker does so whenever it runs. Full jitter.
 
     :param crashes: deaths so far, this one included.
     :param rand: source of randomness, for tests.
     """
-    return (rand or random).uniform(0.0, CRASH_SECONDS * 4 ** (crashes - 1))
+    return (rand or random).uniform(0.0, crash_ceiling(crashes, policy))
+
+
+def crash_ceiling(crashes: int, policy: RetryPolicy) -> float:
+    """Return the longest wait after so many deaths: as shipped ten seconds, then forty."""
+    return policy.crash_seconds * 4 ** (crashes - 1)

@@ -106,6 +106,11 @@ class SyncFlow(models.Model):
     max_attempts = fields.Integer(default=8)
     base_wait = fields.Float(string="First Wait (s)", default=5.0)
     max_wait = fields.Float(string="Longest Wait (s)", default=3600.0)
+    crash_wait = fields.Float(
+        string="Wait after a Worker's Death (s)", default=10.0,
+        help="The longest wait of a job whose worker died; after the second death four times as long, so that "
+             "servers which die in a row do not take the same jobs with them each time.",
+    )
     is_document = fields.Boolean(
         string="Continues the Trace",
         help="Later changes of a record belong to the story in which it was created.",
@@ -125,6 +130,9 @@ class SyncFlow(models.Model):
     _batch_positive = models.Constraint(
         "CHECK (batch_size > 0 AND page_size > 0 AND max_attempts > 0 AND poll_interval > 0)",
         "Sizes, attempts and intervals must be positive.",
+    )
+    _waits_not_negative = models.Constraint(
+        "CHECK (base_wait >= 0 AND max_wait >= 0 AND crash_wait >= 0)", "A wait cannot be shorter than nothing.",
     )
 
     # === Computes ===#
@@ -258,7 +266,7 @@ class SyncFlow(models.Model):
 
     def _retry_policy(self):
         """Return the retry policy as a value."""
-        return RetryPolicy(self.max_attempts, self.base_wait, self.max_wait)
+        return RetryPolicy(self.max_attempts, self.base_wait, self.max_wait, self.crash_wait)
 
     def _odoo_domain(self):
         return literal_eval(self.domain or "[]")

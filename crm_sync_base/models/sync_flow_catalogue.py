@@ -34,6 +34,7 @@ class SyncFlowCatalogue(models.Model):
     max_attempts = fields.Integer(tracking=True)
     base_wait = fields.Float(tracking=True)
     max_wait = fields.Float(tracking=True)
+    crash_wait = fields.Float(tracking=True)
 
     source_label = fields.Char(string="From", compute="_compute_ends")
     target_label = fields.Char(string="To", compute="_compute_ends")

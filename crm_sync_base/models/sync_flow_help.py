@@ -15,7 +15,7 @@ class SyncFlowHelp(models.Model):
     )
 
     @api.depends(
-        "max_attempts", "base_wait", "max_wait", "on_step_failure", "criticality", "batch_size",
+        "max_attempts", "base_wait", "max_wait", "crash_wait", "on_step_failure", "criticality", "batch_size",
         "owner_id", "technical_owner_id", "connection_id",
     )
     def _compute_failure_help(self):

@@ -11,10 +11,9 @@ from ..lib import clock, worker
 from ..lib.declarations import FlowFacts
 from ..lib.errors import WorkerKilled
 from ..lib.priorities import URGENT
-from ..lib.retry import after_crash
+from ..lib.retry import MAX_CRASHES, after_crash
 from ..lib.timing import SQL_OPEN
 
-MAX_CRASHES = 3  # a job that killed its worker so often is parked
 LAST_CHANCE = MAX_CRASHES - 1  # one whose next crash parks it runs with nothing beside it
 GATHERED = ("record", "push")  # kinds of jobs that a batch flow lets wait for each other
 ALONE = ("poll", "load", "page", "undo")  # kinds of jobs that are a batch of their own
@@ -440,7 +439,8 @@ class SyncJobQueue(models.Model):
         for job in crashed:
             job.crashes += 1
         parked = crashed.filtered(lambda job: job.crashes >= MAX_CRASHES) | crashed._parked_before()
-        self._requeue({job: after_crash(job.crashes) if job in crashed else 0.0 for job in orphans - parked})
+        waits = {job: after_crash(job.crashes, job.flow_id._retry_policy()) for job in crashed - parked}
+        self._requeue(dict.fromkeys(orphans - crashed, 0.0) | waits)
         for job in parked:
             job._fail(
                 WorkerKilled(

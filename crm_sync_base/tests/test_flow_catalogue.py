@@ -174,6 +174,7 @@ class TestCatalogue(MetricCase):
         rows = {row["code"]: row for row in self.flow._failure_rows()}
         self.assertEqual(rows.keys(), ERROR_CLASSES.keys())
         self.assertIn("10 s, 20 s; after 3 attempts", rows["transient"]["what"])
+        self.assertIn("10 s, 40 s; after 3 attempts", rows["worker_killed"]["what"])
         self.assertIn("a person is asked at once", rows["data_invalid"]["what"])
         self.assertIn("no attempt is counted", rows["circuit_open"]["what"])
         self.assertIsNone(rows["circuit_open"]["hours"])

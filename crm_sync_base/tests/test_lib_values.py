@@ -38,7 +38,7 @@ class TestRetry(BaseCase):
     def test_a_death_is_followed_by_a_wait_of_less_than_a_minute(self):
         rand = random.Random(1)
         for crashes, longest in ((1, 10), (2, 40)):
-            waits = [after_crash(crashes, rand) for _draw in range(200)]
+            waits = [after_crash(crashes, RetryPolicy(), rand) for _draw in range(200)]
             self.assertTrue(0 <= min(waits) < longest / 10 and longest * 0.9 < max(waits) <= longest, waits)
 
     def test_a_pause_does_not_use_attempts_up(self):

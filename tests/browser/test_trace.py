@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from .ledger import REMOTE_ID, STORY
@@ -31,6 +33,20 @@ def test_the_overview_leads_to_the_trace(client):
     assert f"query={REMOTE_ID}" in client.page.evaluate("location.search")
     assert "Browser Test Ltd" in client.page.evaluate("document.querySelector('.o_sync_documents').innerText")
     client.screenshot("trace")
+
+
+def test_enter_at_once_after_pasting_is_not_lost(client):
+    client.page.open(f"{client.url}/odoo/sync-overview")
+    client.page.wait("!!document.querySelector('.o_sync_search input')", "the search box")
+    client.page.evaluate(f"""
+        (() => {{
+            const input = document.querySelector('.o_sync_search input');
+            input.value = {json.dumps(REMOTE_ID)};
+            input.dispatchEvent(new InputEvent('input', {{ bubbles: true }}));
+            document.querySelector('.o_sync_search [type=submit]').click(); // what Enter does, before the next frame
+        }})()
+    """)
+    client.page.wait("document.querySelectorAll('.o_sync_line').length === 5", "an event, three jobs and a change")
 
 
 def test_the_trace_opens_records_and_finds_its_way_back(client):

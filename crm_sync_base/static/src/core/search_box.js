@@ -22,11 +22,10 @@ export class SyncSearchBox extends Component {
         });
     }
 
+    /** The button is never disabled: a browser ignores Enter until a disabled one is drawn anew. */
     onSubmit() {
         const text = this.state.text.trim();
-        if (text) {
-            this.props.onSearch(text);
-        }
+        return text ? this.props.onSearch(text) : this.input.el.focus();
     }
 
     onClear() {
