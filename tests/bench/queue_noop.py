@@ -28,7 +28,8 @@ from .servers import PREFORK, THREADED, BenchServer
 PEER_SHARE = 20
 PAUSE = 0.02  # seconds between two looks at what is left
 SECONDS = 900  # a side that takes longer hangs
-WARM_UP = 100
+WARM_UP = 300  # jobs of a round before the measured ones
+WARM_UPS = 4  # of these rounds: each of the server's processes has its registry and has run jobs then
 WORKERS = 2
 
 _LEFT = {
@@ -68,7 +69,8 @@ class QueueNoop(harness.Bench):
                 "peer": lambda n=sample: self._drain(peer, "peer", n, "bench.peer", "enqueue", n),
             }
             for side in sides.values():
-                side(WARM_UP)
+                for _round in range(WARM_UPS):
+                    side(WARM_UP)
             samples = self.interleave(sides)
             assert not server.errors(), server.errors()[:3]
             return harness.summarise(name, "jobs/s", self.n, samples)

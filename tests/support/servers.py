@@ -160,11 +160,15 @@ class OdooServer(Server):
     def __init__(self, folder: Path, arguments: Iterable[str] = ()):
         self.arguments = list(arguments)
         self.database = database.copy_name(f"e2e{next(_numbers)}")
+        # With worker processes a server listens there, too, and one that finds it taken starts
+        # the process anew, again and again: that keeps a processor busy.
+        self._gevent_port = network.free_port()
         super().__init__(folder)
         self.odoo = Odoo(self.url, self.database)
 
     def _describe(self) -> Any:
-        return services.odoo_service(self.database, self.port, self.folder, self.log_file, self.arguments,
+        arguments = [f"--gevent-port={self._gevent_port}", *self.arguments]
+        return services.odoo_service(self.database, self.port, self.folder, self.log_file, arguments,
                                      ends_with_parent=True)
 
     def __enter__(self) -> OdooServer:
