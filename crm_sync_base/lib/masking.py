@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from typing import Any
@@ -29,6 +30,7 @@ def is_sensitive(name: str) -> bool:
     return bool(_SENSITIVE.search(name))
 
 
+@functools.lru_cache(maxsize=512)  # the same headers come with every webhook
 def is_secret(name: str) -> bool:
     """Return whether a field of that name holds a secret: something nobody has to see."""
     return bool(_SECRET.search(name))

@@ -19,7 +19,7 @@ DEFAULT_LANES = 2
 MAX_LANES = 32
 RUN_SECONDS = 30  # a lane gives its cron worker back after this time, work or no work
 CLAIM_RACES = 5  # claims lost in a row to other lanes before a lane gives way
-WAKE_PAUSE = 0.05  # seconds; so often at most a process wakes the lanes
+WAKE_PAUSE = 0.1  # seconds; so often at most a process wakes the lanes
 BEAT_SECONDS = 10  # so often a working lane leaves a sign of life
 AGAIN_SECONDS = 5  # after a run that had to be given up
 
