@@ -8,6 +8,7 @@ from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 _logger = logging.getLogger(__name__)
 
 BATCH = 500  # events that a lane takes in at a time
+DATABASE_TROUBLE = (psycopg2.OperationalError, psycopg2.InterfaceError, *PG_CONCURRENCY_EXCEPTIONS_TO_RETRY)
 LATE_HOURS = 1  # a webhook that does not say when it happened may be so late
 
 
@@ -70,7 +71,7 @@ class SyncEventInbox(models.Model):
         try:
             with self.env.cr.savepoint():
                 self._enqueue_events(connection, events)
-        except (psycopg2.OperationalError, psycopg2.InterfaceError, *PG_CONCURRENCY_EXCEPTIONS_TO_RETRY):
+        except DATABASE_TROUBLE:
             raise  # nothing is wrong with any event: they wait
         except Exception as error:  # noqa: BLE001 (told on the event)
             if len(events) > 1:
@@ -89,7 +90,13 @@ class SyncEventInbox(models.Model):
             _logger.error("No job could be made of event %s:\n%s", self.source_id, trace)
             error.hint = _("The technical details are in the server log. Process the event again, or report them.")
         self.write({"waiting": False, "reason": error.message})
-        self.env["sync.exception"]._raise(self.env["sync.flow"], self.connection_id, error)
+        try:
+            with self.env.cr.savepoint():
+                self.env["sync.exception"]._raise(self.env["sync.flow"], self.connection_id, error)
+        except DATABASE_TROUBLE:
+            raise
+        except Exception:  # a broken extension, say: the lane must go on
+            _logger.exception("No card could be made for event %s; its reason is on it", self.source_id)
 
     def _enqueue_events(self, connection, events):
         jobs = self.env["sync.job"]._enqueue_notifications(connection, events)

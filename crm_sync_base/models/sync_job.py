@@ -50,7 +50,7 @@ class SyncJob(models.Model):
     depends_on_id = fields.Many2one("sync.job", readonly=True, ondelete="set null", index="btree_not_null")
     parent_id = fields.Many2one("sync.job", readonly=True, ondelete="set null", index="btree_not_null")
     replay_of_id = fields.Many2one("sync.job", readonly=True, ondelete="set null")
-    coalesced = fields.Integer(readonly=True, help="Further requests that this job covers.")
+    coalesced = fields.Integer(readonly=True, prefetch="result", help="Further requests that this job covers.")
 
     # === Subject ===#
     remote_object = fields.Char(readonly=True)
@@ -61,8 +61,8 @@ class SyncJob(models.Model):
     correlation_id = fields.Char(readonly=True, index=True)
 
     # === Remote effect: persisted before the call ===#
-    intent = fields.Json(readonly=True, groups="base.group_system")
-    intent_at = fields.Datetime(readonly=True)
+    intent = fields.Json(readonly=True, prefetch="result", groups="base.group_system")
+    intent_at = fields.Datetime(readonly=True, prefetch="result")
 
     # === Execution ===#
     lane_id = fields.Many2one("sync.lane", readonly=True, ondelete="set null")
@@ -70,20 +70,25 @@ class SyncJob(models.Model):
     attempts = fields.Integer(readonly=True)
     crashes = fields.Integer(readonly=True, help="How often its worker died while it ran.")
     started_at = fields.Datetime(readonly=True)
-    done_at = fields.Datetime(readonly=True)
+    # What nobody needs who runs a job is read by itself: a batch reads its rows once it has claimed them.
+    done_at = fields.Datetime(readonly=True, prefetch="result")
     wait_seconds = fields.Float(
-        string="Waited (s)", readonly=True, aggregator="avg",
+        string="Waited (s)", readonly=True, prefetch="result", aggregator="avg",
         help="From the moment it was due to its last start.",
     )
-    run_seconds = fields.Float(string="Ran (s)", readonly=True, aggregator="avg")
-    summary = fields.Char(string="Result", readonly=True)
+    run_seconds = fields.Float(string="Ran (s)", readonly=True, prefetch="result", aggregator="avg")
+    summary = fields.Char(string="Result", readonly=True, prefetch="result")
 
     # === Failure ===#
-    error_code = fields.Selection("_selection_error_code", string="Error Class", readonly=True)
-    error_message = fields.Text(readonly=True)
-    error_hint = fields.Text(string="What to Do", readonly=True)
-    error_trace = fields.Text(readonly=True, groups="crm_sync_base.group_sync_manager")
-    exception_id = fields.Many2one("sync.exception", readonly=True, ondelete="set null", index="btree_not_null")
+    error_code = fields.Selection(
+        "_selection_error_code", string="Error Class", readonly=True, prefetch="result"
+    )
+    error_message = fields.Text(readonly=True, prefetch="result")
+    error_hint = fields.Text(string="What to Do", readonly=True, prefetch="result")
+    error_trace = fields.Text(readonly=True, prefetch="result", groups="crm_sync_base.group_sync_manager")
+    exception_id = fields.Many2one(
+        "sync.exception", readonly=True, prefetch="result", ondelete="set null", index="btree_not_null"
+    )
     outcome = fields.Char(string="Result or Error", compute="_compute_outcome")
     event_ids = fields.One2many("sync.event", "job_id", string="Events", readonly=True)
     change_ids = fields.One2many("sync.change", "job_id", string="Changes", readonly=True)

@@ -154,6 +154,17 @@ class TestInbox(SyncCase):
         self.event("e2").action_resend()
         self.assertIn("bad", self.jobs_waiting())
 
+    def test_a_desk_that_fails_stops_no_lane(self):
+        self.deliver(("e1", "bad"))
+        with (
+            patch.object(type(self.env["sync.job"]), "_enqueue_documents", side_effect=DataInvalid("Nobody knows it.")),
+            patch.object(type(self.env["sync.exception"]), "_raise", side_effect=ZeroDivisionError),
+            self.assertLogs(sync_event_inbox.__name__, "ERROR") as log,
+        ):
+            self.assertEqual(self.Event._take_in(), 1)
+        self.assertIn("event e1", log.output[0])
+        self.assertEqual((self.event("e1").waiting, self.event("e1").reason), (False, "Nobody knows it."))
+
     def test_trouble_with_the_database_leaves_them_waiting(self):
         self.deliver(("e1", "a1"))
 

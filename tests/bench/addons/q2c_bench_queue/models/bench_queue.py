@@ -35,18 +35,19 @@ class BenchQueue(models.Model):
 
     @api.model
     def enqueue_floor(self, count):
-        """Insert rows, `ENQUEUE_BATCH` in a statement, and wake both crons."""
+        """Insert rows, `ENQUEUE_BATCH` in a transaction, and wake both crons."""
         for start in range(0, count, ENQUEUE_BATCH):
             self.env.cr.execute(
                 "INSERT INTO bench_queue (state) SELECT 'pending' FROM generate_series(1, %s)",
                 [min(ENQUEUE_BATCH, count - start)],
             )
-        for number in (1, 2):
-            self.env.ref(f"q2c_bench_queue.cron_{number}")._trigger()
+            for number in (1, 2):
+                self.env.ref(f"q2c_bench_queue.cron_{number}")._trigger()
+            self.env.cr.commit()
 
     @api.model
     def enqueue_ours(self, count, flow_id):
-        """Enqueue jobs that do nothing, each of a record of its own."""
+        """Enqueue jobs that do nothing, each of a record of its own, `ENQUEUE_BATCH` in a transaction."""
         Job = self.env["sync.job"].sudo()
         flow = Job.env["sync.flow"].browse(flow_id)._facts()
         run = uuid.uuid4().hex
@@ -65,3 +66,4 @@ class BenchQueue(models.Model):
                     for number in range(start, min(start + ENQUEUE_BATCH, count))
                 ]
             )
+            self.env.cr.commit()
