@@ -14,9 +14,6 @@ _POLICY = BreakerPolicy()
 class SyncEndpoint(models.Model):
     """One part of the API of one connection: does it take calls, and how many?
 
-    Whoever wants to retry work asks `_closed_for(flow)` first: it tells whether the
-    flow's provider takes calls now; `_wait_for(flow)` tells in how many seconds.
-
     The state is shared by all workers and written in short transactions of its own, so
     that it survives whatever happens to the work. What follows from it is decided in
     `lib/gate.py`; moments are those of the database's clock.

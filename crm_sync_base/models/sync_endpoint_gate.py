@@ -163,32 +163,6 @@ class SyncEndpointGate(models.Model):
             if connector._endpoint(flow.remote_object, operation) == code
         ]
 
-    @api.model
-    def _closed_for(self, flow, kind=None):
-        """Return whether a flow's provider takes calls now (its breaker is closed).
-
-        :param kind: of the jobs that one wants to run; by default what the flow does.
-        """
-        return self._wait_for(flow, kind) <= 0.0
-
-    @api.model
-    def _wait_for(self, flow, kind=None, urgent=True):
-        """Return in how many seconds a flow's provider may be called, 0 when it may now.
-
-        :param kind: of the jobs that one wants to run; by default what the flow does.
-        :param urgent: whether they may use the reserve.
-        """
-        operation = OPERATIONS.get(kind or ("push" if flow.direction == "outbound" else "record"))
-        if not operation:
-            return 0.0
-        code = flow._connector()._endpoint(flow.remote_object, operation)
-        self.flush_model()
-        row = self._row(self.env.cr, flow.connection_id.id, code)
-        if not row:
-            return 0.0
-        decision = gate.decide(to_gate(row), row["now"], to_policy(row), urgent=urgent)
-        return decision.wait
-
     # === Admission ===#
 
     @api.model

@@ -422,6 +422,12 @@ class SyncJobQueue(models.Model):
         )
         return self.env.cr.fetchone()[0]
 
+    @api.model
+    def _are_any_running(self):
+        """Return whether any lane, wherever it is, is marked to run something."""
+        self.env.cr.execute("SELECT 1 FROM sync_job WHERE state = 'running' LIMIT 1")
+        return bool(self.env.cr.fetchone())
+
     # === Give back ===#
 
     @api.model

@@ -22,6 +22,7 @@ CLAIM_RACES = 5  # claims lost in a row to other lanes before a lane gives way
 WAKE_PAUSE = 0.1  # seconds; so often at most a process wakes the lanes
 BEAT_SECONDS = 10  # so often a working lane leaves a sign of life
 AGAIN_SECONDS = 5  # after a run that had to be given up
+BESIDE_SECONDS = 20  # between two looks at what other lanes run, by one that has nothing to do
 
 
 def _wake_lanes(dbname):
@@ -194,7 +195,11 @@ class SyncLane(models.Model):
         _alarm.after(self.env.cr.dbname, (moment - clock.now()).total_seconds())
 
     def _wake_for_next(self):
-        """Nothing is due now: have the lanes woken when something will be."""
+        """Nothing is due now: have the lanes woken when something will be.
+
+        And while others are at work: one that has died with its host starts anew as soon as
+        somebody wakes it, and gives back what it ran.
+        """
         moments = [
             self.env["sync.job"]._next_eta(),
             self.env["sync.hold"]._next_end(),
@@ -204,6 +209,8 @@ class SyncLane(models.Model):
         ahead = [moment for moment in moments if moment and moment > clock.now()]
         if ahead:
             self._wake_at(min(ahead))
+        if self.env["sync.job"]._are_any_running():
+            _alarm.after(self.env.cr.dbname, BESIDE_SECONDS)
 
     # === Run ===#
 

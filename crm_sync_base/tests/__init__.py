@@ -90,3 +90,4 @@ from . import test_mapping_sound
 from . import test_flow_version
 from . import test_package_undo
 from . import test_flow_new
+from . import test_trace_entry

@@ -308,14 +308,6 @@ class TestEndpoint(SyncCase):
         self.connection.action_connect()
         self.assertEqual(self.endpoint.state, "closed", "login and set-up were answered")
 
-    def test_retries_ask_first(self):
-        Endpoint = self.env["sync.endpoint"]
-        self.assertTrue(Endpoint._closed_for(self.flow))
-        self.break_it()
-        self.assertFalse(Endpoint._closed_for(self.flow))
-        self.assertGreater(Endpoint._wait_for(self.flow), 0)
-        self.assertEqual(Endpoint._wait_for(self.flow, kind="step"), 0, "calls nobody")
-
     # === Access ===#
 
     def test_who_may_do_what(self):

@@ -163,6 +163,7 @@ class TestEngineQueue(SyncCase):
         jobs = self.enqueue(*[self.spec(f"a{n}") for n in range(4)])
         self.assertEqual(self.crash(), 4)
         self.assertEqual(set(jobs.mapped("state")), {"pending"})
+        self.assertEqual(set(jobs.mapped("attempts")), {1}, "the attempt counts")
         self.assertEqual(len(self.claim()), 1, "one of them may have killed the worker")
 
     def test_one_suspect_at_a_time_of_all_lanes_and_others_meanwhile(self):

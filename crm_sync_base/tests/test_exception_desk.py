@@ -53,6 +53,28 @@ class TestExceptionDesk(DeskCase):
         self.assertTrue(card.explanation)
         self.assertIn("Fix and Retry", card.runbook)
 
+    def test_several_cards_at_once(self):
+        cards = self.break_accounts("a1", "a2") | self.break_accounts("b1", Size="", Country="??")
+        self.assertEqual(len(cards), 2)
+        cards.action_acknowledge()
+        self.assertEqual(set(cards.mapped("state")), {"acknowledged"})
+
+        def chosen(action, **values):
+            wizard = self.env[action["res_model"]].with_context(**action["context"]).create(values)
+            self.assertEqual(wizard.exception_ids, cards)
+            return wizard
+
+        chosen(cards.action_open_assign(), user_id=self.env.user.id).action_assign()
+        self.assertEqual(cards.user_id, self.env.user)
+        chosen(cards.action_open_snooze(), span="24").action_snooze()
+        self.assertEqual(cards.mapped("is_snoozed"), [True, True])
+        self.assertEqual(cards.action_retry()["params"]["message"], "3 records run again.")
+        self.run_lane()
+        chosen(cards.action_open_ignore(), reason="Test data").action_ignore()
+        self.assertEqual(set(cards.mapped("state")), {"ignored"})
+        cards.action_reopen()
+        self.assertEqual(set(cards.mapped("state")), {"new"})
+
     def test_the_count_is_searched_sorted_and_added_up_by_the_database(self):
         card = self.break_accounts("a1", "a2", "a3")
         other = self.break_accounts("b1", Size="", Country="??") - card

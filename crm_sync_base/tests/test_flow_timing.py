@@ -1,10 +1,12 @@
 from datetime import timedelta
+from unittest.mock import patch
 
 from odoo.tests import tagged, users
 from odoo.tools import mute_logger
 
 from ..lib import clock, timing
 from ..lib.timing import SQL_OPEN, Window
+from ..models import sync_lane
 from .common import ACCOUNT_RULES, SyncCase
 
 
@@ -87,6 +89,16 @@ class TestFlowTiming(SyncCase):
         self.lane._wake_for_next()
         moments = self.env["ir.cron.trigger"].search([]).mapped("call_at")
         self.assertIn(opens + timedelta(seconds=1), moments)
+
+    def test_a_lane_with_nothing_to_do_looks_again_while_others_are_at_work(self):
+        # One of them may die with its host, and nobody else may come by for a minute.
+        with patch.object(sync_lane, "_alarm") as alarm:
+            self.lane._wake_for_next()
+            alarm.after.assert_not_called()
+            self.notify("Account", "a1")
+            self.env["sync.job"]._claim(self.lane)
+            self.lane._wake_for_next()
+        alarm.after.assert_called_with(self.env.cr.dbname, sync_lane.BESIDE_SECONDS)
 
     def test_polls_of_a_batch_flow_come_with_its_batches(self):
         self.flow.write({"timing": "batch", "batch_interval": 120, "poll": True})

@@ -95,6 +95,20 @@ def killed_workers(world: World, report: Report, records: int) -> None:
     _pay_out(world)
 
 
+@scenario
+def lost_host(world: World, report: Report, records: int) -> None:
+    """Two servers share the work; one is lost in the middle of it, and the other does the rest."""
+    world.set_lanes(4)  # more than one of them can run, so that neither does it all
+    world.set_parameter("q2c_chaos.slow", "1")
+    with world.another_host() as host:
+        player = world.play(records, per_second=records / 4)
+        lost = world.lose(host)
+    report.note = f"{len(lost)} jobs taken over"
+    world.set_parameter("q2c_chaos.slow", "")
+    _finish(world, report, player, _HTTP_CUT, DATABASE_GONE, stranded=lost)
+    world.set_lanes(2)
+
+
 def _pay_out(world: World) -> None:
     """Everything that was charged goes to the bank and is found in the books."""
     world.admin.post("/stripe/payouts/run", {})
@@ -153,7 +167,7 @@ def sessions_terminated(world: World, report: Report, records: int) -> None:
 
 @scenario
 def disk_full(world: World, report: Report, records: int) -> None:
-    """PostgreSQL has no room left for a while (SQLSTATE 53100), for bindings, jobs and events in turn."""
+    """PostgreSQL has no room left for a while (SQLSTATE 53100), for bindings, changes and jobs in turn."""
     player = world.play(records, per_second=records / 8)
     for table in ("sync_binding", "sync_change", "sync_job"):
         world.break_table(table)

@@ -56,8 +56,8 @@ DATABASE_GONE = re.compile(
 class ChaosOdoo(OdooServer):
     """An Odoo server on a copy of the chaos template, with the addon that obeys scenarios."""
 
-    def __init__(self, folder: Path, arguments: Sequence[str] = ()):
-        super().__init__(folder, [f"--addons-path={odoo.addons_path()},{ADDONS}", *arguments])
+    def __init__(self, folder: Path, arguments: Sequence[str] = (), beside: OdooServer | None = None):
+        super().__init__(folder, [f"--addons-path={odoo.addons_path()},{ADDONS}", *arguments], beside)
 
     def create_database(self) -> None:
         """Copy the template of this cluster; links point here."""
@@ -73,6 +73,10 @@ class ChaosOdoo(OdooServer):
     def main_pid(self) -> int | None:
         """Process id of the server; of its parent process with several workers."""
         return self._service.pid
+
+    def processes(self) -> set[int]:
+        """Process ids of the server and of its workers."""
+        return {self.main_pid, *self.workers()} - {None}
 
     def workers(self) -> list[int]:
         """Process ids of the parent's workers (none with threads)."""
@@ -302,6 +306,31 @@ class World:
             except Failure as problem:
                 say(f"    {problem.message.splitlines()[0]}")
 
+    def set_lanes(self, count: int) -> None:
+        """Set the number of lanes, as a person does in the settings."""
+        (settings,) = self.rpc("res.config.settings", "create", [{"sync_lane_count": count}])
+        self.rpc("res.config.settings", "execute", [settings])
+
+    def another_host(self) -> ChaosOdoo:
+        """Return one more server of the same database, to be entered."""
+        return ChaosOdoo(self.folder / "host", self.arguments, beside=self.server)
+
+    def lose(self, host: ChaosOdoo) -> set[tuple[int, int]]:
+        """Kill a server while it runs jobs; return id and attempt of these."""
+        while True:
+            pids = host.processes()
+            wait_for(lambda pids=pids: self._run_by(pids), "the other server to run jobs", every=0.02)
+            host.kill9()
+            lost = self._run_by(pids)
+            if lost:
+                return lost
+            host.restart()  # it was done with them just then
+
+    def _run_by(self, pids: set[int]) -> set[tuple[int, int]]:
+        """Return id and attempt of the jobs that some processes run."""
+        rows = self.sql("SELECT id, attempts, worker FROM sync_job WHERE state = 'running'")
+        return {(job_id, attempts) for job_id, attempts, worker in rows if int(worker.rsplit(":", 3)[1]) in pids}
+
     def terminate_backends(self, share: float = 0.5) -> int:
         """Terminate a share of Odoo's database sessions; return how many."""
         pids = [pid for (pid,) in self.sql(
@@ -396,7 +425,7 @@ class World:
 
     def diagnose(self) -> str:
         """Return what the database waits for; have every thread of Odoo say in its log where it is."""
-        for pid in {self.server.main_pid, *self.server.workers()} - {None}:
+        for pid in self.server.processes():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGQUIT)
         rows = self.sql(

@@ -153,13 +153,15 @@ class OdooServer(Server):
 
     :param folder: for its configuration and log
     :param arguments: further options of Odoo's command line, e.g. ``['--workers=2']``
+    :param beside: a server whose database this one serves, too, as one more host
     """
 
     kind = "odoo"
 
-    def __init__(self, folder: Path, arguments: Iterable[str] = ()):
+    def __init__(self, folder: Path, arguments: Iterable[str] = (), beside: OdooServer | None = None):
         self.arguments = list(arguments)
-        self.database = database.copy_name(f"e2e{next(_numbers)}")
+        self._beside = beside
+        self.database = beside.database if beside else database.copy_name(f"e2e{next(_numbers)}")
         # With worker processes a server listens there, too, and one that finds it taken starts
         # the process anew, again and again: that keeps a processor busy.
         self._gevent_port = network.free_port()
@@ -172,16 +174,21 @@ class OdooServer(Server):
                                      ends_with_parent=True)
 
     def __enter__(self) -> OdooServer:
-        self.create_database()
+        if not self._beside:
+            self.create_database()
         try:
             return super().__enter__()
         except BaseException:
-            database.drop(self.database)
+            self._drop_database()
             raise
 
     def __exit__(self, *_error: object) -> None:
         self.kill9()
-        database.drop(self.database)
+        self._drop_database()
+
+    def _drop_database(self) -> None:
+        if not self._beside:
+            database.drop(self.database)
 
     def create_database(self) -> None:
         """Copy the template, and make links and webhook addresses point here."""
