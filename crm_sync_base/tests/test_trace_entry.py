@@ -33,4 +33,5 @@ class TestTraceEntry(SyncCase):
                 story = self.env["sync.trace"].get_trace(action["params"]["query"])
                 kinds = {line["kind"] for line in story["lines"]}
                 self.assertLessEqual({"event", "job", "change"}, kinds)
-                self.assertIn(("res.partner", partner.id), {(doc["model"], doc["res_id"]) for doc in story["documents"]})
+                documents = {(document["model"], document["res_id"]) for document in story["documents"]}
+                self.assertIn(("res.partner", partner.id), documents)
