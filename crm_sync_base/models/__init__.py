@@ -80,6 +80,7 @@ from . import sync_job_result
 from . import sync_job_failure
 from . import sync_job_replay
 from . import sync_job_edit
+from . import sync_job_retry
 from . import sync_job_waiting
 from . import sync_hold
 from . import sync_hold_schema

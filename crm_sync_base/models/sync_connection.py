@@ -114,6 +114,7 @@ class SyncConnection(models.Model):
     flow_count = fields.Integer(compute="_compute_counts")
     exception_count = fields.Integer(compute="_compute_counts")
     pending_count = fields.Integer(compute="_compute_counts")
+    running_count = fields.Integer(string="Still Running", compute="_compute_counts")
 
     _webhook_token_unique = models.UniqueIndex(
         "(webhook_token)", "Two connections cannot share a webhook address."
@@ -173,17 +174,16 @@ class SyncConnection(models.Model):
                 ["__count"],
             )
         )
-        pending = dict(
-            self.env["sync.job"]._read_group(
-                [("connection_id", "in", self.ids), *self.env["sync.job"]._waiting_domain()],
-                ["connection_id"],
-                ["__count"],
-            )
+        Job = self.env["sync.job"]
+        pending, running = (
+            dict(Job._read_group([("connection_id", "in", self.ids), *which], ["connection_id"], ["__count"]))
+            for which in (Job._waiting_domain(), [("state", "=", "running")])
         )
         for connection in self:
             connection.flow_count = flows.get(connection, 0)
             connection.exception_count = waiting.get(connection, 0)
             connection.pending_count = pending.get(connection, 0)
+            connection.running_count = running.get(connection, 0)
 
     # === Constraints ===#
 

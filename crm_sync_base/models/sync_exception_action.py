@@ -1,11 +1,9 @@
-
 from odoo import _, fields, models
 from odoo.exceptions import AccessError, UserError
+from odoo.fields import Domain
 
 from ..lib import sla
 from .sync_exception import OPEN
-
-RETRY_BATCH = 1000  # failed jobs that are loaded at a time
 
 
 class SyncExceptionAction(models.Model):
@@ -159,102 +157,21 @@ class SyncExceptionAction(models.Model):
         connection or flow), it says so and asks first.
         """
         self._check_operator()
-        obstacles = self._obstacles()
-        if obstacles:
-            return self._open_wizard("sync.exception.retry.wizard", _("Retry Later?"))
-        count = self._retry_all()
-        if count == 1:
-            return self._notify(_("The record runs again."))
-        return self._notify(_("%s records run again.", count))
+        return self.env["sync.job"]._ask_and_retry(self._failed_domain())
 
     def _retry_all(self):
-        """Enqueue every failed job of these exceptions again, a batch at a time.
+        """Retry every failed job of these exceptions.
 
         :return: how many.
         """
         self._check_operator()
-        self.env["sync.job"].flush_model(["exception_id", "state"])
-        self.env.cr.execute(
-            "SELECT id FROM sync_job WHERE exception_id = ANY(%s) AND state = 'failed' ORDER BY id",
-            [self.ids],
-        )
-        ids = [row[0] for row in self.env.cr.fetchall()]
-        for start in range(0, len(ids), RETRY_BATCH):
-            jobs = self.env["sync.job"].browse(ids[start : start + RETRY_BATCH])
-            jobs.action_retry()
-            jobs.invalidate_recordset()
+        count = self.env["sync.job"]._retry_found(self._failed_domain())
         self.invalidate_recordset(["retrying_count"])
-        return len(ids)
+        return count
 
-    def _obstacles(self):
-        """Return, in words, what would keep the jobs of these exceptions waiting."""
-        return [*self._disconnected(), *self._switched_off(), *self._held(), *self._blocked()]
-
-    def _disconnected(self):
-        return [
-            _(
-                "%(name)s is not connected: %(why)s",
-                name=connection.name,
-                why=connection.paused_reason or _("nobody has connected it yet"),
-            )
-            for connection in self.connection_id
-            if connection.state != "connected"
-        ]
-
-    def _switched_off(self):
-        texts = {
-            True: self.env._("The flow %s is switched off: its records wait until it is not."),
-            False: self.env._("The flow %s is paused."),
-        }
-        return [
-            texts[flow.mode == "off"] % flow.name
-            for flow in self.flow_id
-            if flow.mode == "off" or flow.paused
-        ]
-
-    def _held(self):
-        """Return which holds (kill switch, maintenance) apply right now, in words."""
-        now = fields.Datetime.now()
-        holds = self.env["sync.hold"].sudo().search(
-            [
-                ("date_start", "<=", now),
-                "|",
-                ("date_end", "=", False),
-                ("date_end", ">", now),
-                "|",
-                ("scope", "=", "all"),
-                "|",
-                ("connection_id", "in", self.connection_id.ids),
-                ("flow_id", "in", self.flow_id.ids),
-            ]
-        )
-        return [_("Held back: %s", hold.name) for hold in holds]
-
-    def _blocked(self):
-        """Return which providers take no calls right now, in words."""
-        kinds = set(self.sample_ids.mapped("kind"))
-        until = {}
-        for flow_id, kind, priority_from, moment in self.env["sync.endpoint"].sudo()._blocked():
-            flow = self.flow_id.filtered(lambda one, wanted=flow_id: one.id == wanted)
-            if flow and kind in kinds and flow.priority >= priority_from:
-                connection = flow.connection_id
-                until[connection] = max(moment, until.get(connection, moment))
-        return [
-            _(
-                "%(connection)s fails or has no calls left, so it is left alone; it is asked "
-                "again at %(moment)s.",
-                connection=connection.name,
-                moment=self._local(moment),
-            )
-            for connection, moment in until.items()
-        ]
-
-    def _local(self, moment):
-        """Return a moment as the reader's clock shows it."""
-        shown = fields.Datetime.context_timestamp(self, moment.replace(microsecond=0))
-        return shown.strftime("%H:%M") if shown.date() == fields.Date.context_today(self) else (
-            shown.strftime("%Y-%m-%d %H:%M")
-        )
+    def _failed_domain(self):
+        """Return the domain of the jobs that wait for a person because of these exceptions."""
+        return Domain("exception_id", "in", self.ids) & Domain("state", "=", "failed")
 
     # === Fix ===#
 

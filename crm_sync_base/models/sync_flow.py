@@ -121,6 +121,7 @@ class SyncFlow(models.Model):
 
     # === Counters ===#
     job_pending_count = fields.Integer(compute="_compute_job_counts")
+    job_running_count = fields.Integer(string="Still Running", compute="_compute_job_counts")
     job_failed_count = fields.Integer(compute="_compute_job_counts")
     binding_count = fields.Integer(compute="_compute_binding_count")
 
@@ -158,9 +159,8 @@ class SyncFlow(models.Model):
             )
         }
         for flow in self:
-            flow.job_pending_count = counts.get((flow.id, "pending"), 0) + counts.get(
-                (flow.id, "running"), 0
-            )
+            flow.job_running_count = counts.get((flow.id, "running"), 0)
+            flow.job_pending_count = counts.get((flow.id, "pending"), 0) + flow.job_running_count
             flow.job_failed_count = counts.get((flow.id, "failed"), 0)
 
     def _compute_binding_count(self):

@@ -1,7 +1,6 @@
 from odoo import _, api, fields, models
 from odoo.exceptions import UserError
 
-from ..lib.clock import now
 from ..lib.errors import ERROR_CLASSES
 
 KINDS = [
@@ -154,39 +153,6 @@ class SyncJob(models.Model):
         return [("state", "=", "pending"), ("kind", "!=", "poll")]
 
     # === Actions ===#
-
-    def action_retry(self):
-        """Run the work of failed jobs again, as new jobs linked to the old ones.
-
-        :raises AccessError: for who may not work on jobs; enqueueing itself asks nobody.
-        """
-        self.check_access("write")
-        specs = [job._replay_spec() for job in self.filtered(lambda job: job.state == "failed")]
-        self._enqueue(specs)
-        waiting = self.filtered(lambda job: job.state == "pending")
-        waiting.write({"eta": now()})
-        self.env["sync.lane"]._wake()
-        return True
-
-    def _replay_spec(self):
-        return {
-            "flow": self.flow_id,
-            "kind": self.kind,
-            "step": self.step_id,
-            "idempotency_key": self.idempotency_key,
-            "lane_key": self.lane_key,
-            "priority": self.priority,
-            "external_id": self.external_id,
-            "remote_object": self.remote_object,
-            "model": self.model,
-            "res_id": self.res_id,
-            "payload": self.payload,
-            "correlation_id": self.correlation_id,
-            "parent_id": self.parent_id.id,
-            "run_id": self.run_id.id,
-            "replay_of_id": self.id,
-            "name": self.name,
-        }
 
     def action_open_remote(self):
         """Open the record at the provider.

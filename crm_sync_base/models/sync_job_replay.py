@@ -194,17 +194,6 @@ class SyncJobReplay(models.Model):
         domain = [("replay_of_id", "=", self.id)]
         return dict(action, domain=domain, context={}, name=title, display_name=title)
 
-    def action_run_now(self):
-        """Let waiting jobs run as soon as possible, whatever their planned time.
-
-        :raises AccessError: for who may not work on jobs.
-        """
-        self.check_access("write")
-        waiting = self.filtered(lambda job: job.state == "pending")
-        waiting.write({"eta": clock.now()})
-        self.env["sync.lane"]._wake()
-        return self._notice(_("%s jobs run as soon as a lane is free.", len(waiting)))
-
     def action_open_discard_wizard(self):
         """Ask why the selection, or everything that the filter shows, is given up.
 
@@ -241,12 +230,13 @@ class SyncJobReplay(models.Model):
         }
 
     @staticmethod
-    def _notice(message):
-        return {
-            "type": "ir.actions.client",
-            "tag": "display_notification",
-            "params": {"type": "info", "message": message},
-        }
+    def _notice(message, then=None, kind="info"):
+        """Return a passing message.
+
+        :param then: the action that follows.
+        """
+        params = {"type": kind, "message": message, **({"next": then} if then else {})}
+        return {"type": "ir.actions.client", "tag": "display_notification", "params": params}
 
     # === Edit and retry ===#
 

@@ -20,33 +20,61 @@ class SyncJobWaiting(models.Model):
         (self - waiting).waiting_for = False
         if not waiting:
             return
-        holds = self.env["sync.hold"].sudo()._at(clock.now())
+        holds, blocked = self._what_holds_back()
         busy = waiting._busy_lanes()
-        blocked = self.env["sync.endpoint"].sudo()._blocked()
         for job in waiting:
             job.waiting_for = (
-                job._switched_off()
-                or job._held_by(holds)
-                or job._outside_window()
-                or job._refused_by(blocked)
+                next(filter(None, job._in_the_way(holds, blocked)), None)
                 or job._not_due()
                 or job._behind(busy)
                 or _("Waits for a free lane.")
             )
 
+    @api.model
+    def _obstacles(self, domain):
+        """Return, in words, what would keep the jobs that a domain finds waiting if they were run now.
+
+        One job of each flow, kind and priority is asked, however many there are.
+        """
+        groups = self._read_group(domain, ["flow_id", "kind", "priority"], ["id:max"])
+        jobs = self.browse([group[-1] for group in groups])
+        holds, blocked = self._what_holds_back()
+        reasons = zip(*(job._in_the_way(holds, blocked) for job in jobs), strict=True)
+        return list(dict.fromkeys(reason for same in reasons for reason in same if reason))
+
+    @api.model
+    def _what_holds_back(self):
+        """Return the holds in force and the `Blocked` calls."""
+        return self.env["sync.hold"].sudo()._at(clock.now()), self.env["sync.endpoint"].sudo()._blocked()
+
+    def _in_the_way(self, holds, blocked):
+        """Return what keeps this job from being run, in the order in which a person would act."""
+        return (
+            self._disconnected(),
+            self._switched_off(),
+            self._held_by(holds),
+            self._outside_window(),
+            self._refused_by(blocked),
+        )
+
+    def _disconnected(self):
+        connection = self.connection_id.sudo()
+        if connection.state == "connected" and connection.active:
+            return ""
+        why = connection.paused_reason or _("nobody has connected it yet")
+        return _("%(name)s is not connected: %(why)s", name=connection.name, why=why)
+
     def _switched_off(self):
-        """Return what somebody must switch on, or an empty text."""
-        connection, flow = self.connection_id.sudo(), self.flow_id.sudo()
-        if connection.state != "connected" or not connection.active:
-            return _("The connection %s is not connected or paused.", connection.name)
+        flow = self.flow_id.sudo()
         if flow.mode == "off" or not flow.active:
-            return _("The flow %s is switched off.", flow.name)
+            return _("The flow %s is switched off: its records wait until it is not.", flow.name)
         return _("The flow %s is paused.", flow.name) if flow.paused else ""
 
     def _held_by(self, holds):
+        """Return which hold (kill switch, maintenance) applies, or an empty text."""
         for hold in holds:
             if hold.scope == "all" or self.connection_id == hold.connection_id or self.flow_id == hold.flow_id:
-                return _("Held: %s", hold.name)
+                return _("Held back: %s", hold.name)
         return ""
 
     def _outside_window(self):
@@ -56,11 +84,24 @@ class SyncJobWaiting(models.Model):
 
     def _refused_by(self, blocked):
         """Return until when the provider takes no calls of this kind, or an empty text."""
-        for row in blocked:
-            if row.flow_id == self.flow_id.id and row.kind == self.kind and self.priority >= row.priority_from:
-                moment = format_datetime(self.env, row.until) if row.until else _("further notice")
-                return _("The provider takes no calls of this kind until %s.", moment)
-        return ""
+        refused = [
+            row.until
+            for row in blocked
+            if row.flow_id == self.flow_id.id and row.kind == self.kind and self.priority >= row.priority_from
+        ]
+        if not refused:
+            return ""
+        return _(
+            "%(connection)s fails or has no calls left, so it is left alone; it is asked again at %(moment)s.",
+            connection=self.connection_id.sudo().name,
+            moment=self._local(max(refused)),
+        )
+
+    def _local(self, moment):
+        """Return a moment as the reader's clock shows it."""
+        shown = fields.Datetime.context_timestamp(self, moment.replace(microsecond=0))
+        today = shown.date() == fields.Date.context_today(self)
+        return shown.strftime("%H:%M" if today else "%Y-%m-%d %H:%M")
 
     def _not_due(self):
         if self.depends_on_id.sudo().state in ("pending", "running", "failed"):

@@ -264,7 +264,7 @@ class SyncMatchDecision(models.Model):
     def _run_again(self):
         """Run the failed jobs that waited; where none is left, look at the document anew."""
         failed = self.sudo().job_ids.filtered(lambda job: job.state == "failed")
-        failed.action_retry()
+        failed._retry()
         for match in self.sudo():
             if not match.job_ids & failed and match.flow_id.mode != "off":
                 self.env["sync.job"].sudo()._enqueue_documents(

@@ -329,14 +329,27 @@ class SyncSaga(models.Model):
     # === Actions ===#
 
     def action_retry(self):
-        """Go on at the step that waits: run it again, or try again to undo it."""
+        """Go on at the step that waits: run it again, or try again to undo it.
+
+        :return: what would keep it waiting, told in passing; True where nothing does.
+        """
         self.check_access("write")
         stories = self.sudo()
         stories._lock()
         for story in stories.filtered(lambda story: story.state == saga.NEEDS_PERSON):
             story.open_step_id._try_again()
             story._refresh()
-        return True
+        Job = self.env["sync.job"]
+        obstacles = Job._obstacles(
+            [("id", "in", stories.step_ids._all_jobs().ids), ("state", "=", "pending")]
+        )
+        if not obstacles:
+            return True
+        return Job._notice(
+            _("It goes on as soon as it can. %s", " ".join(obstacles)),
+            then={"type": "ir.actions.client", "tag": "soft_reload"},
+            kind="warning",
+        )
 
     def action_undo_all(self):
         """Undo every step that was done, the last one first.

@@ -377,7 +377,7 @@ class SyncSagaStep(models.Model):
         failed = self.job_id
         self._await()
         if failed.state == "failed":
-            failed.action_retry()  # a new job, linked to the one that failed
+            failed._retry()  # a new job, linked to the one that failed
             return
         record = self.env[self.saga_id.model].browse(self.saga_id.res_id)
         self._enqueue_run(record, failed)

@@ -1,4 +1,4 @@
-from odoo import _, fields, models
+from odoo import fields, models
 
 
 class SyncValueMap(models.Model):
@@ -26,16 +26,10 @@ class SyncValueMap(models.Model):
     def action_retry_waiting(self):
         """Retry every job that waits for a missing mapping of this connection."""
         self.ensure_one()
-        jobs = self.env["sync.job"].search(
+        return self.env["sync.job"]._ask_and_retry(
             [
                 ("connection_id", "=", self.connection_id.id),
                 ("state", "=", "failed"),
                 ("error_code", "in", ("mapping_missing", "not_ready")),
             ]
         )
-        jobs.action_retry()
-        return {
-            "type": "ir.actions.client",
-            "tag": "display_notification",
-            "params": {"type": "info", "message": _("%s jobs run again.", len(jobs))},
-        }

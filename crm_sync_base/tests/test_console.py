@@ -144,3 +144,35 @@ class TestConsole(SyncCase):
     def test_run_now(self):
         self.jobs(external_id="planned").action_run_now()
         self.assertIn(self.jobs(external_id="planned"), self.filtered("due"))
+
+    def searched(self, name, value):
+        """Return the jobs that the list shows for what somebody typed into, or chose in, a search field."""
+        arch = etree.fromstring(self.env["sync.job"].get_view(view_type="search")["arch"])
+        [node] = arch.xpath(f"//search/field[@name='{name}']")
+        if node.get("filter_domain"):
+            domain = safe_eval(node.get("filter_domain"), {"self": value})
+        elif self.env["sync.job"]._fields[name].type == "selection":
+            domain = [(name, "=", value)]
+        else:
+            domain = [(name, node.get("operator", "ilike"), value)]
+        return self.env["sync.job"].search(domain)
+
+    def test_jobs_are_found_by_what_the_list_searches(self):
+        bad, planned = self.jobs(external_id="bad"), self.jobs(external_id="planned")
+        elsewhere = self.connection.copy({"name": "Second CRM"})
+        other = self.make_flow(ACCOUNT_RULES, name="Contacts of another", connection_id=elsewhere.id)
+        moved = self.jobs(external_id="due")
+        moved.write({"flow_id": other.id, "connection_id": elsewhere.id})
+        for name, value, expected in (
+            ("flow_id", "of another", moved),
+            ("connection_id", "second", moved),
+            ("name", "bad", bad),
+            ("external_id", "planned", planned),
+            ("external_id", "plan", self.env["sync.job"]),
+            ("correlation_id", planned.correlation_id, planned),
+            ("error_code", bad.error_code, bad),
+            ("error_message", "Name", bad),
+        ):
+            with self.subTest(name=name, value=value):
+                self.assertTrue(value)
+                self.assertEqual(self.searched(name, value), expected)

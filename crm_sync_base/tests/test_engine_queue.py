@@ -144,6 +144,18 @@ class TestEngineQueue(SyncCase):
         self.connection.action_resume()
         self.assertTrue(self.claim())
 
+    def test_a_pause_says_what_is_still_being_finished(self):
+        self.enqueue(self.spec("a"))
+        self.enqueue(self.spec("b"))
+        started = self.claim()
+        self.assertEqual(len(started), 2)
+        self.flow.paused = True
+        self.connection.action_pause()
+        self.assertEqual((self.flow.job_running_count, self.connection.running_count), (2, 2))
+        started.state = "done"
+        self.env.invalidate_all()
+        self.assertEqual((self.flow.job_running_count, self.connection.running_count), (0, 0))
+
     def test_a_job_waits_for_the_one_it_depends_on(self):
         first = self.enqueue(self.spec("first", eta=fields.Datetime.now() + timedelta(hours=1)))
         self.enqueue(self.spec("second", depends_on_id=first.id))

@@ -6,6 +6,7 @@ from odoo.exceptions import UserError
 from odoo.tests import new_test_user, tagged
 
 from ..lib.errors import ERROR_CLASSES, AuthFailed, DataInvalid, LaneStalled
+from ..models.sync_endpoint_gate import Blocked
 from .common import SyncCase
 
 RULES = [
@@ -334,10 +335,8 @@ class TestExceptionWork(DeskCase):
 
     def test_retry_asks_first_when_something_is_in_the_way(self):
         self.connection.action_pause()
-        action = self.card.action_retry()
-        self.assertEqual(action["res_model"], "sync.exception.retry.wizard")
+        wizard = self.asked(self.card.action_retry())
         self.assertFalse(self.jobs(state="pending", flow_id=self.flow.id))
-        wizard = self.env[action["res_model"]].with_context(**action["context"]).create({})
         self.assertIn("Test CRM is not connected", wizard.obstacles)
         self.assertEqual(wizard.job_count, 2)
         wizard.action_retry()
@@ -349,19 +348,62 @@ class TestExceptionWork(DeskCase):
         self.run_lane()
         self.assertEqual(self.card.state, "resolved")
 
+    def asked(self, action):
+        """Return the dialog that a button opened instead of doing what it says."""
+        self.assertEqual(action["res_model"], "sync.job.retry.wizard")
+        return self.env[action["res_model"]].browse(action["res_id"])
+
+    def test_retry_of_one_record_asks_first_too(self):
+        job = self.card.sample_ids[0]
+        self.flow.paused = True
+        wizard = self.asked(job.with_user(self.operator).action_retry())
+        self.assertEqual(wizard.obstacles, f"The flow {self.flow.name} is paused.")
+        self.assertEqual(wizard.job_count, 1)
+        self.assertFalse(self.jobs(state="pending", flow_id=self.flow.id))
+        wizard.action_retry()
+        self.assertEqual(self.jobs(state="pending", flow_id=self.flow.id).replay_of_id, job)
+        self.flow.paused = False
+        other = self.card.sample_ids - job
+        self.assertEqual(other.action_retry()["params"]["message"], "The record runs again.")
+
+    def test_a_value_map_asks_first_too(self):
+        self.env["sync.hold"].create({"name": "Year end", "scope": "all"})
+        self.map.connection_id = self.connection
+        wizard = self.asked(self.map.action_retry_waiting())
+        self.assertEqual((wizard.obstacles, wizard.job_count), ("Held back: Year end", 2))
+
+    def obstacles(self):
+        return self.env["sync.job"]._obstacles(self.card._failed_domain())
+
     def test_holds_are_in_the_way_too(self):
         self.env["sync.hold"].create({"name": "Year end", "scope": "all"})
-        self.assertEqual(self.card._obstacles(), ["Held back: Year end"])
+        self.assertEqual(self.obstacles(), ["Held back: Year end"])
+
+    def test_everything_in_the_way_is_told(self):
+        self.connection.action_pause()
+        self.flow.paused = True
+        self.env["sync.hold"].create({"name": "Year end", "scope": "flow", "flow_id": self.flow.id})
+        connection, flow, hold = self.obstacles()
+        self.assertIn("Paused by", connection)
+        self.assertIn(self.flow.name, flow)
+        self.assertIn("Year end", hold)
+
+    def test_a_breaker_held_open_is_in_the_way_too(self):
+        endpoint = self.connection.endpoint_ids
+        endpoint._override("open", "They are down")
+        self.assertIn("Test CRM fails or has no calls left", self.asked(self.card.action_retry()).obstacles)
 
     def test_a_provider_that_takes_no_calls_is_in_the_way_too(self):
         until = fields.Datetime.now() + timedelta(minutes=5)
-        answers = [(self.flow.id, "record", 0, until), (self.flow.id, "poll", 0, until + timedelta(hours=1))]
+        later = until + timedelta(hours=1)
+        answers = [Blocked(self.flow.id, "record", 0, until), Blocked(self.flow.id, "poll", 0, later)]
         self.patch(self.registry["sync.endpoint"], "_blocked", lambda endpoint: answers)
-        [told] = self.card._obstacles()
+        [told] = self.obstacles()
         self.assertIn("Test CRM fails or has no calls left", told)
         self.assertIn(until.strftime(":%M"), told)
-        answers[0] = (self.flow.id, "record", 50, until)  # only what is not urgent waits
-        self.assertFalse(self.card._obstacles())
+        # Only what is less urgent waits.
+        answers[0] = Blocked(self.flow.id, "record", self.card.sample_ids[0].priority + 1, until)
+        self.assertFalse(self.obstacles())
 
     def test_assigning_acknowledges_and_stops_the_first_clock(self):
         self.card.with_user(self.operator).action_assign_to_me()

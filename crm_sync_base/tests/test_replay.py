@@ -218,10 +218,10 @@ class TestReplayRun(ReplayCase):
         self.assertEqual(self.wizard(with_failed=False).job_count, 0)
         past = fields.Datetime.now() - timedelta(days=1)
         self.assertEqual(self.wizard(with_done=True, date_to=past).job_count, 0)
-        self.assertFalse(wizard.waits_reason)
+        self.assertFalse(wizard.obstacles)
         self.flow.paused = True
         wizard.invalidate_recordset()
-        self.assertIn(self.flow.name, wizard.waits_reason)
+        self.assertIn(self.flow.name, wizard.obstacles)
 
     def test_nothing_to_replay_is_refused(self):
         with self.assertRaises(UserError):
@@ -332,7 +332,8 @@ class TestReplayRun(ReplayCase):
         for name in ("user", "approver", "auditor"):
             mine = job.with_user(self.users[name])
             for attempt in (mine.action_replay, mine.action_replay_stored, mine.action_open_replay_wizard,
-                            mine.action_run_now, mine.action_open_discard_wizard, mine.action_edit_payload):
+                            mine.action_open_retry_wizard, mine.action_open_discard_wizard,
+                            mine.action_retry, mine.action_edit_payload):
                 with self.subTest(f"{name}: {attempt.__name__}"), self.assertRaises(AccessError):
                     attempt()
             with self.assertRaises(AccessError):
@@ -368,6 +369,55 @@ class TestReplayRun(ReplayCase):
         self.assertEqual(set((failed + waiting).mapped("state")), {"cancelled"})
         self.assertEqual(waiting.summary, f"Discarded by {operator.name}: Test records")
         self.assertEqual(exception.state, "resolved")
+
+    def of_filter(self, open_wizard):
+        """Return the dialog that a button of the list opens, and have it mean all that its filter shows."""
+        jobs = self.jobs(flow_id=self.flow.id)
+        action = getattr(
+            jobs[:1].with_user(self.users["operator"]).with_context(
+                active_ids=jobs[:1].ids, active_domain=[("flow_id", "=", self.flow.id), ("kind", "=", "record")]
+            ),
+            open_wizard,
+        )()
+        wizard = self.env[action["res_model"]].with_user(self.users["operator"]).browse(action["res_id"])
+        self.assertTrue(wizard.has_filter)
+        wizard.scope = "filter"
+        return wizard
+
+    def test_a_whole_filter_is_discarded(self):
+        self.bring("done", Name="Aurora")
+        self.bring("bad", Name="")
+        self.bring("worse", Name="")
+        self.notify("Account", "a7")
+        wizard = self.of_filter("action_open_discard_wizard")
+        self.assertEqual(wizard.job_count, 3)
+        wizard.reason = "Test records"
+        wizard.action_discard()
+        self.assertEqual(self.jobs(external_id="done").state, "done")
+        self.assertEqual(
+            {self.jobs(external_id=name).state for name in ("bad", "worse", "a7")},
+            {"cancelled"},
+        )
+
+    def test_a_whole_filter_runs_now(self):
+        self.bring("done", Name="Aurora")
+        failed = self.bring("bad", Name="")
+        self.notify("Account", "a7")
+        planned = self.jobs(external_id="a7")
+        planned.eta = fields.Datetime.now() + timedelta(hours=3)
+        wizard = self.of_filter("action_open_retry_wizard")
+        self.assertEqual((wizard.job_count, wizard.obstacles), (2, ""))
+        wizard.action_retry()
+        self.assertLess(planned.eta, fields.Datetime.now() + timedelta(minutes=1))
+        self.assertEqual(failed.replay_ids.state, "pending")
+        self.assertFalse(self.jobs(external_id="done").replay_ids)
+
+    def test_nothing_to_run_is_refused(self):
+        self.bring("done", Name="Aurora")
+        wizard = self.of_filter("action_open_retry_wizard")
+        self.assertEqual(wizard.job_count, 0)
+        with self.assertRaises(UserError):
+            wizard.action_retry()
 
 
 @tagged("post_install", "-at_install")

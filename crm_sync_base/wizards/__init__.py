@@ -5,13 +5,13 @@ from . import sync_credential_wizard_line
 from . import sync_exception_ignore_wizard
 from . import sync_exception_assign_wizard
 from . import sync_exception_snooze_wizard
-from . import sync_exception_retry_wizard
 from . import sync_exception_fix_wizard
 from . import sync_exception_fix_wizard_line
 from . import sync_endpoint_override
 from . import sync_saga_handle_wizard
 from . import sync_replay_wizard
 from . import sync_job_discard_wizard
+from . import sync_job_retry_wizard
 from . import sync_run_wizard
 from . import sync_mapping_send_back_wizard
 from . import sync_proposal_reject_wizard

@@ -128,7 +128,7 @@ class SyncExceptionFixWizard(models.TransientModel):
             return self._close(
                 _("Saved. Still missing: %s", "; ".join(left.mapped("name"))), "warning"
             )
-        obstacles = ready._obstacles()
+        obstacles = self.env["sync.job"]._obstacles(ready._failed_domain())
         count = ready._retry_all()
         if obstacles:
             return self._close(

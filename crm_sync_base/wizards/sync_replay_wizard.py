@@ -1,4 +1,3 @@
-
 from odoo import _, api, fields, models
 from odoo.exceptions import UserError
 from odoo.fields import Domain
@@ -49,7 +48,7 @@ class SyncReplayWizard(models.TransientModel):
     document_count = fields.Integer(compute="_compute_counts")
     without_count = fields.Integer(compute="_compute_counts")
     left_out_count = fields.Integer(compute="_compute_counts")
-    waits_reason = fields.Char(compute="_compute_counts")
+    obstacles = fields.Text(compute="_compute_counts")
 
     # === What it is about ===#
 
@@ -81,20 +80,7 @@ class SyncReplayWizard(models.TransientModel):
             wizard.document_count = stored
             wizard.without_count = count - stored
             wizard.left_out_count = Job.search_count(asked) - count
-            wizard.waits_reason = wizard._why_they_wait(asked & ENDED)
-
-    def _why_they_wait(self, domain):
-        """Return why some replays would not run right away, or an empty text."""
-        flows = self.env["sync.flow"].browse(
-            [flow.id for [flow] in self.env["sync.job"]._read_group(domain, ["flow_id"])]
-        )
-        idle = flows.filtered(
-            lambda flow: not flow._is_runnable() or flow.connection_id.state != "connected"
-        )
-        if not idle:
-            return ""
-        return _("Their flow or connection is off or paused, so replays of these wait: %s",
-                 ", ".join(idle.mapped("display_name")))
+            wizard.obstacles = "\n".join(Job._obstacles(asked & ENDED))
 
     # === Open ===#
 

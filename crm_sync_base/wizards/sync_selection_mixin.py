@@ -40,6 +40,11 @@ class SyncSelectionMixin(models.AbstractModel):
             }
         )
 
+    @api.model
+    def _of_domain(self, domain):
+        """Return a new wizard about all that a domain finds."""
+        return self.create({"scope": "filter", "filter_domain": json.dumps(list(domain), default=str)})
+
     def _action(self, name):
         """Return the action that asks."""
         return {

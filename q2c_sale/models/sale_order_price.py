@@ -144,4 +144,4 @@ class SaleOrderPrice(models.Model):
             [("model", "=", self._name), ("res_id", "in", self.ids), ("kind", "=", "step"), ("state", "=", "failed")]
         )
         if jobs:
-            jobs.action_retry()
+            jobs._retry()

@@ -121,6 +121,15 @@ class TestSaga(DealCase):
         self.assertFalse(self.order().activity_ids, "the task is done by itself")
         self.assertEqual(self.line("invoice").job_id.replay_of_id.state, "cancelled")
 
+    def test_a_retry_says_what_keeps_it_waiting(self):
+        self.fail_at_invoice()
+        hold = self.env["sync.hold"].create({"name": "Year end"})
+        told = self.saga().with_user(self.owner).action_retry()
+        self.assertIn("Held back: Year end", told["params"]["message"])
+        hold.action_lift()
+        self.run_lane()
+        self.assertEqual(self.saga().state, "complete")
+
     def test_a_task_that_the_person_closed_stays_closed(self):
         self.fail_at_invoice()
         self.order().activity_ids.action_feedback(feedback="Corrected the tax.")

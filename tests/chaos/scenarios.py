@@ -256,8 +256,10 @@ def poison(world: World, report: Report, records: int) -> None:
     others = "SELECT count(*) FROM sync_job WHERE crashes >= 3 AND external_id <> %s"
     assert world.sql(others, [made["Id"]]) == [(0,)], "records that are not poisonous were parked, too"
     # Healed, a person presses retry, and the record arrives as if nothing had been.
-    world.rpc("sync.job", "action_retry", world.rpc(
+    asked = world.rpc("sync.job", "action_retry", world.rpc(
         "sync.job", "search", [("external_id", "=", made["Id"]), ("state", "=", "failed")]))
+    if asked.get("res_model"):  # the provider fails just now; the person wants it all the same
+        world.rpc(asked["res_model"], "action_retry", [asked["res_id"]])
     _finish(world, report, player, _HTTP_CUT, DATABASE_GONE)
 
 

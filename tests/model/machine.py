@@ -172,7 +172,7 @@ class Story(RuleBasedStateMachine):
 
     @staticmethod
     def _retry(env):
-        env["sync.job"].search([("state", "=", "failed")]).action_retry()
+        env["sync.job"].search([("state", "=", "failed")])._retry()
 
     # === Workers ===#
 
