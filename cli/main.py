@@ -194,6 +194,7 @@ def cmd_chaos(options: argparse.Namespace) -> int:
     values = {"minutes": options.minutes, "seed": options.seed, "records": options.records,
               "workers": options.workers}
     extra = [f"--{name}={value}" for name, value in values.items() if value is not None]
+    extra += ["--queue"] if options.queue else []
     return chaos.run([*options.names, *extra])
 
 
@@ -283,6 +284,7 @@ def _add_developing_commands(commands) -> None:
     sub.add_argument("--seed", type=int, help="repeat an earlier run, which has printed its seed")
     sub.add_argument("--records", type=int, help="records of each scenario (default 400)")
     sub.add_argument("--workers", type=int, help="worker processes of Odoo (default 0: threads)")
+    sub.add_argument("--queue", action="store_true", help="run the lanes on OCA's job queue")
     _add(commands, "env", cmd_env, "print the environment's variables for a shell: eval \"$(./q2c env)\"")
     sub = _add(commands, "odoo", cmd_odoo, "run Odoo's own command line, e.g. q2c odoo server -d NAME -u MODULE")
     sub.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...")

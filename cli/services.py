@@ -7,7 +7,7 @@ fixtures of the tests (short-lived, in a temporary folder).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from . import database, markers, network, odoo, paths, postgres
@@ -59,16 +59,21 @@ def _odoo_answers(port: int) -> bool:
     return (health or {}).get("status") == "pass" and network.answers(f"{odoo_url(port)}/web/login", timeout=60)
 
 
-def odoo_service(name: str, port: int, folder: Path, log: Path, arguments: Iterable[str] = (), **options) -> Service:
+def odoo_service(
+    name: str, port: int, folder: Path, log: Path, arguments: Iterable[str] = (), environment: Mapping[str, str] = {},
+    **options,
+) -> Service:
     """Odoo's server for database ``name``: HTTP threads and two threads for crons.
 
     :param folder: for its configuration and pid file
     :param arguments: further options of Odoo's command line
+    :param environment: further variables of its environment
     """
     config = write_config(folder / "odoo.conf", name, port)
     command = [str(paths.python()), str(odoo.launcher()), "server", f"--config={config}", "--max-cron-threads=2",
                *arguments]
-    return Service("odoo", command, folder, log, odoo.environment(), lambda: _odoo_answers(port), **options)
+    variables = {**odoo.environment(), **environment}
+    return Service("odoo", command, folder, log, variables, lambda: _odoo_answers(port), **options)
 
 
 def sandbox_service(

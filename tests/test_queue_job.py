@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from cli import database, extras, odoo, paths, shell
+from cli import database, odoo, paths
 from cli.demo_setup import Setup
 from cli.environment import Environment
+from tests.support import job_queue
 from tests.support.servers import OdooServer
 
 ACCOUNTS = 300
@@ -29,46 +30,23 @@ BEHAVIOUR = [
 class QueueServer(OdooServer):
     """An Odoo server that runs lanes on the job queue and has no worker for scheduled actions."""
 
-    def __init__(self, folder: Path, extra: Path):
-        self.extra = extra
+    def __init__(self, folder: Path):
+        self.environment = job_queue.environment()
         super().__init__(folder, [
-            f"--addons-path={addons_path(extra)}", "--load=base,rpc,web,queue_job", "--max-cron-threads=0",
+            f"--addons-path={job_queue.addons_path()}", *job_queue.OPTIONS, "--max-cron-threads=0",
         ])
 
     def create_database(self) -> None:
-        """Copy the template and install the job queue; the glue comes by itself."""
+        """Copy the template and install the job queue."""
         super().create_database()
-        install(self.database, self.extra)
-
-
-def addons_path(extra: Path) -> str:
-    """Odoo's addons path with the job queue."""
-    return f"{odoo.addons_path()},{extras.addons(extra)}"
-
-
-def environment(extra: Path) -> dict[str, str]:
-    """Environment of a process that has the job queue."""
-    return {**odoo.environment(), "PYTHONPATH": str(extra)}
-
-
-def install(name: str, extra: Path) -> None:
-    """Install the job queue in a database."""
-    line = odoo.command("server", [
-        *odoo.options(name), f"--addons-path={addons_path(extra)}",
-        "--init=queue_job", "--stop-after-init", "--no-http",
-    ])
-    shell.run_logged(line, "install", "The job queue could not be installed", env=environment(extra))
+        job_queue.install(self.database)
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     """A running server whose lanes are on the job queue."""
-    extra = extras.ensure()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(extra))
-        patch.setenv("ODOO_QUEUE_JOB_CHANNELS", "root:4,root.crm_sync:2")
-        with QueueServer(tmp_path_factory.mktemp("queue"), extra) as running:
-            yield running
+    with QueueServer(tmp_path_factory.mktemp("queue")) as running:
+        yield running
 
 
 def accounts(sandbox) -> set[str]:
@@ -126,16 +104,16 @@ def test_a_killed_server_finishes_its_work_on_the_queue(server, sandbox):
 
 def test_the_engines_behaviour_is_the_same():
     """The engine's own tests, and those of the glue, pass in a database that has the job queue."""
-    extra = extras.ensure()
     name = database.copy_name("behaviour")
     try:
         database.copy_template(name)
-        install(name, extra)
+        job_queue.install(name)
         done = subprocess.run(
             [str(paths.python()), "-m", "pytest", "-p", "pytest_odoo", f"--odoo-database={name}", "-q", "--tb=short",
-             f"--odoo-addons-path={addons_path(extra)}", f"--odoo-extra=data-dir={paths.DATA}",
+             f"--odoo-addons-path={job_queue.addons_path()}", f"--odoo-extra=data-dir={paths.DATA}",
              "--odoo-extra=max-cron-threads=0", "--odoo-extra=limit-memory-hard=0", *BEHAVIOUR],
-            cwd=paths.ROOT, env=environment(extra), capture_output=True, text=True, check=False,
+            cwd=paths.ROOT, env={**odoo.environment(), **job_queue.environment()}, capture_output=True, text=True,
+            check=False,
         )
     finally:
         database.drop(name)

@@ -27,6 +27,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--records", type=int, default=400, help="records of a scenario (default 400)")
     parser.add_argument("--seed", type=int, help="repeat a run: the same work, the same order, the same choices")
     parser.add_argument("--workers", type=int, default=0, help="Odoo's worker processes (default 0: threads)")
+    parser.add_argument("--queue", action="store_true", help="run the lanes on OCA's job queue")
     return parser
 
 
@@ -36,9 +37,10 @@ class Run:
     :param names: scenarios, in the order in which the first round runs them
     """
 
-    def __init__(self, names: Sequence[str], records: int, minutes: float, seed: int, workers: int):
+    def __init__(self, names: Sequence[str], records: int, minutes: float, seed: int, workers: int,
+                 queue: bool):
         self.names, self.records, self.seconds = list(names), records, minutes * 60
-        self.seed, self.workers = seed, workers
+        self.seed, self.workers, self.queue = seed, workers, queue
         self.reports: list[Report] = []
         self._rand = random.Random(seed)
 
@@ -47,7 +49,7 @@ class Run:
         folder = Path(tempfile.mkdtemp(prefix="q2c-chaos-"))
         ok = False
         try:
-            with Ground() as ground, World(ground, folder, self.workers, self.seed) as world:
+            with Ground() as ground, World(ground, folder, self.workers, self.seed, self.queue) as world:
                 started = time.monotonic()
                 world.begin()
                 world.settle(120.0)
@@ -110,9 +112,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"there is no scenario called {', '.join(unknown)}; there are: {', '.join(SCENARIOS)}")
     seed = random.SystemRandom().randrange(1, 1_000_000) if options.seed is None else options.seed
     database.drop_orphans()
-    run = Run(options.names or list(SCENARIOS), options.records, options.minutes, seed, options.workers)
+    run = Run(options.names or list(SCENARIOS), options.records, options.minutes, seed, options.workers, options.queue)
     say(f"seed {seed}; to repeat: ./q2c chaos {' '.join(run.names if options.names else ())} --seed {seed} "
-        f"--records {options.records} --workers {options.workers} --minutes {options.minutes:g}".replace("  ", " "))
+        f"--records {options.records} --workers {options.workers} --minutes {options.minutes:g}"
+        f"{' --queue' if options.queue else ''}".replace("  ", " "))
     try:
         ok = run.run()
     except (Failure, AssertionError) as problem:

@@ -11,8 +11,6 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from cli import odoo, paths, shell
-
 from .ledger import Job
 from .load import Player
 from .world import DATABASE_GONE, Report, World
@@ -101,6 +99,7 @@ def lost_host(world: World, report: Report, records: int) -> None:
     world.set_lanes(4)  # more than one of them can run, so that neither does it all
     world.set_parameter("q2c_chaos.slow", "1")
     with world.another_host() as host:
+        world.share_with(host)
         player = world.play(records, per_second=records / 4)
         lost = world.lose(host)
     report.note = f"{len(lost)} jobs taken over"
@@ -127,10 +126,7 @@ def module_upgrade(world: World, report: Report, records: int) -> None:
     world.server.wait_for(lambda: not world.count("running"), "what ran before the hold to end")
     world.server.stop()
     before = set(world.sql("SELECT id, idempotency_key FROM sync_job WHERE state = 'pending'"))
-    line = odoo.command("server", [
-        *odoo.options(world.server.database), f"--addons-path={odoo.addons_path()},{paths.ROOT}/tests/chaos/addons",
-        "--update=crm_sync_base", "--stop-after-init", "--no-http", "--max-cron-threads=0"])
-    shell.run_logged(line, "install", "The upgrade failed", env=odoo.environment(), cwd=paths.ROOT)
+    world.server.upgrade("crm_sync_base")
     after = set(world.sql("SELECT id, idempotency_key FROM sync_job WHERE state = 'pending'"))
     assert before <= after, f"{len(before - after)} waiting jobs are gone after the upgrade"
     report.note = f"{len(before)} jobs kept"

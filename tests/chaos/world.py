@@ -16,11 +16,12 @@ from typing import Any
 import psycopg2
 import psycopg2.extensions
 
-from cli import database, odoo
+from cli import database, odoo, paths, shell
 from cli.console import Failure, say, step
 from cli.demo_setup import Setup
 from cli.environment import Environment
 from cli.rpc import OdooError
+from tests.support import job_queue
 from tests.support.cluster import Cluster
 from tests.support.servers import OdooServer, Sandbox
 from tests.support.waiting import wait_for
@@ -56,18 +57,35 @@ DATABASE_GONE = re.compile(
 class ChaosOdoo(OdooServer):
     """An Odoo server on a copy of the chaos template, with the addon that obeys scenarios."""
 
-    def __init__(self, folder: Path, arguments: Sequence[str] = (), beside: OdooServer | None = None):
-        super().__init__(folder, [f"--addons-path={odoo.addons_path()},{ADDONS}", *arguments], beside)
+    def __init__(self, folder: Path, arguments: Sequence[str] = (), beside: OdooServer | None = None,
+                 queue: bool = False):
+        self.queue = queue
+        self.environment = job_queue.environment() if queue else {}
+        self.addons_path = f"{job_queue.addons_path() if queue else odoo.addons_path()},{ADDONS}"
+        super().__init__(folder, self._all(arguments), beside)
+
+    def _all(self, arguments: Sequence[str]) -> list[str]:
+        return [f"--addons-path={self.addons_path}", *(job_queue.OPTIONS if self.queue else ()), *arguments]
 
     def create_database(self) -> None:
         """Copy the template of this cluster; links point here."""
         database.copy(TEMPLATE, self.database)
         database.set_base_url(self.database, self.url)
+        if self.queue:
+            job_queue.install(self.database)
 
     def use(self, arguments: Sequence[str]) -> None:
         """Restart with further options, which stay."""
-        self.arguments = [f"--addons-path={odoo.addons_path()},{ADDONS}", *arguments]
+        self.arguments = self._all(arguments)
         self.restart()
+
+    def upgrade(self, module: str) -> None:
+        """Update a module in its database, which no server serves meanwhile."""
+        line = odoo.command("server", [
+            *odoo.options(self.database), f"--addons-path={self.addons_path}", f"--update={module}",
+            "--stop-after-init", "--no-http", "--max-cron-threads=0"])
+        shell.run_logged(line, "install", "The upgrade failed", env={**odoo.environment(), **self.environment},
+                         cwd=paths.ROOT)
 
     @property
     def main_pid(self) -> int | None:
@@ -132,11 +150,12 @@ class World:
     :param folder: for logs and state
     :param workers: Odoo's worker processes, 0 for threads
     :param seed: of everything random
+    :param queue: whether lanes run on OCA's job queue instead of scheduled actions
     """
 
-    def __init__(self, ground: Ground, folder: Path, workers: int = 0, seed: int = 1):
+    def __init__(self, ground: Ground, folder: Path, workers: int = 0, seed: int = 1, queue: bool = False):
         self.cluster = ground.cluster
-        self.folder, self.workers, self.seed = Path(folder), workers, seed
+        self.folder, self.workers, self.seed, self.queue = Path(folder), workers, seed, queue
         self.rand = random.Random(seed)
         self._stack = contextlib.ExitStack()
         self._batches = 0
@@ -146,10 +165,12 @@ class World:
 
     def __enter__(self) -> World:
         with contextlib.ExitStack() as stack:
-            with step(f"Chaos: sandbox and Odoo ({f'{self.workers} workers' if self.workers else 'threads'})"):
+            kind = f"{self.workers} workers" if self.workers else "threads"
+            with step(f"Chaos: sandbox and Odoo ({kind}{', lanes on the job queue' if self.queue else ''})"):
                 self.sandbox = stack.enter_context(
                     Sandbox(self.folder / "sandbox", ["--retry-scale", "0.02"]))
-                self.server = stack.enter_context(ChaosOdoo(self.folder / "odoo", self.arguments))
+                self.server = stack.enter_context(ChaosOdoo(
+                    self.folder / "odoo", self.arguments, queue=self.queue))
                 self.admin = self.sandbox.admin
                 self.first = self.query(snapshots.watermarks)
                 self._connect()
@@ -313,7 +334,18 @@ class World:
 
     def another_host(self) -> ChaosOdoo:
         """Return one more server of the same database, to be entered."""
-        return ChaosOdoo(self.folder / "host", self.arguments, beside=self.server)
+        return ChaosOdoo(self.folder / "host", self.arguments, beside=self.server, queue=self.queue)
+
+    def share_with(self, host: ChaosOdoo) -> None:
+        """Have another server run jobs, too.
+
+        Of the job queue's runners one serves a database, and has its own server run everything:
+        then it is the other one's turn.
+        """
+        if self.queue:
+            self.server.stop()
+            wait_for(lambda: self.sql(job_queue.RUNNER_SQL), f"the runner of {host.url} to serve the database")
+            self.server.restart()
 
     def lose(self, host: ChaosOdoo) -> set[tuple[int, int]]:
         """Kill a server while it runs jobs; return id and attempt of these."""
@@ -490,8 +522,6 @@ def describe(report: Report) -> str:
 
 def _install_addon() -> None:
     """Install the addon that scenarios command into the chaos template."""
-    from cli import paths, shell
-
     line = odoo.command("server", [
         *odoo.options(TEMPLATE), f"--addons-path={odoo.addons_path()},{ADDONS}", "--init=q2c_chaos",
         "--stop-after-init", "--no-http", "--max-cron-threads=0",

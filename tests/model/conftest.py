@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from cli import extras, odoo, shell
+from cli import extras
+from tests.support import job_queue
 
 from .place import configure, expendable
 
@@ -29,16 +28,8 @@ def world():
 def queue_world():
     """A world whose lanes run on OCA's job queue."""
     folder = extras.ensure()
-    with expendable(QUEUE_VARIABLE, "queue", lambda name: _install_queue(name, folder)) as name:
+    with expendable(QUEUE_VARIABLE, "queue", job_queue.install) as name:
         configure(name, folder)
         from .queue_world import QueueWorld
 
         yield QueueWorld(name)
-
-
-def _install_queue(name: str, folder: Path) -> None:
-    """Install the job queue; the module that glues it to the engine comes by itself."""
-    env = {**odoo.environment(), "PYTHONPATH": str(folder)}
-    options = [*odoo.options(name), f"--addons-path={odoo.addons_path()},{extras.addons(folder)}"]
-    line = odoo.command("server", [*options, "--init=queue_job", "--stop-after-init", "--no-http"])
-    shell.run_logged(line, "install", "The job queue could not be installed", env=env)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -158,6 +158,9 @@ class OdooServer(Server):
 
     kind = "odoo"
 
+    #: Further variables of its environment.
+    environment: Mapping[str, str] = {}
+
     def __init__(self, folder: Path, arguments: Iterable[str] = (), beside: OdooServer | None = None):
         self.arguments = list(arguments)
         self._beside = beside
@@ -171,7 +174,7 @@ class OdooServer(Server):
     def _describe(self) -> Any:
         arguments = [f"--gevent-port={self._gevent_port}", *self.arguments]
         return services.odoo_service(self.database, self.port, self.folder, self.log_file, arguments,
-                                     ends_with_parent=True)
+                                     self.environment, ends_with_parent=True)
 
     def __enter__(self) -> OdooServer:
         if not self._beside:
