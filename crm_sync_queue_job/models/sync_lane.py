@@ -1,6 +1,8 @@
 import uuid
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 
+import psycopg2
 from odoo import _, api, fields, models
 
 CHANNEL = "root.crm_sync"
@@ -141,11 +143,8 @@ class SyncLane(models.Model):
         self.ensure_one()
         if not self.exists().active:
             return _("The lane is switched off.")
-        with self.env.registry.cursor() as lock_cr:
-            lock_cr.execute(
-                "SELECT id FROM ir_cron WHERE id = %s FOR NO KEY UPDATE SKIP LOCKED", [self.cron_id.id]
-            )
-            if not lock_cr.fetchone():
+        with self._alone() as alone:
+            if not alone:
                 # Its run may be past its last look: what has come since is not forgotten.
                 raise RetryableJobError(
                     _("The lane is at work."), seconds=BUSY_SECONDS, ignore_retry=True
@@ -153,3 +152,17 @@ class SyncLane(models.Model):
             self._commit()  # the lock first, then the first look
             self._cron_run()
         return None
+
+    @contextmanager
+    def _alone(self):
+        """Hold the lock that a run of the scheduled action holds; say whether it was free."""
+        lock_cr = self.env.registry.cursor()
+        try:
+            lock_cr.execute(
+                "SELECT id FROM ir_cron WHERE id = %s FOR NO KEY UPDATE SKIP LOCKED", [self.cron_id.id]
+            )
+            yield bool(lock_cr.fetchone())
+        finally:
+            # A lock that was lost with its session is no failure of the run.
+            with suppress(psycopg2.Error):
+                lock_cr.close()

@@ -185,9 +185,21 @@ class Stage:
         self._terminate(actor.backends())
         self.settle()
 
-    def cut_oldest(self, actor: Actor) -> None:
-        """End the session that an actor opened first; a worker's has the lock of what it runs."""
-        self._terminate(actor.backends()[:1])
+    def cut_lock(self, actor: Actor, table: str) -> None:
+        """End the session in which an actor keeps rows of a table locked.
+
+        It does nothing else, or it was opened first.
+        """
+        pids = actor.backends()
+        rows = self.query(
+            """
+            SELECT pid FROM pg_locks JOIN pg_stat_activity USING (pid)
+             WHERE relation = %s::regclass AND mode = 'RowShareLock' AND pid = ANY(%s)
+             ORDER BY query LIKE %s DESC, array_position(%s, pid) LIMIT 1
+            """,
+            [table, pids, f"%FROM {table} %UPDATE%", pids],
+        )
+        self._terminate([pid for [pid] in rows])
         self.settle()
 
     def clear(self) -> None:

@@ -1,13 +1,16 @@
-"""The database of the races, thrown away afterwards, and a stage for each of them."""
+"""The databases of the races, thrown away afterwards, and a stage for each race."""
 
 from __future__ import annotations
 
 import pytest
 
+from cli import extras
 from tests.model.place import configure, expendable
+from tests.support import job_queue
 
-#: Names an expendable database to use as it is, instead of a copy of the template.
+#: Name an expendable database to use as it is, instead of a copy of the template.
 VARIABLE = "Q2C_RACE_DATABASE"
+QUEUE_VARIABLE = "Q2C_RACE_QUEUE_DATABASE"
 
 
 @pytest.fixture(scope="session")
@@ -20,9 +23,21 @@ def place():
         yield RaceWorld(name)
 
 
+@pytest.fixture(scope="session")
+def queue_place():
+    """The same with the lanes on the job queue."""
+    folder = extras.ensure()
+    with expendable(QUEUE_VARIABLE, "queueraces", job_queue.install) as name:
+        configure(name, folder)
+        from .queue_world import QueueRaceWorld
+
+        yield QueueRaceWorld(name)
+
+
 @pytest.fixture
-def world(place):
-    """The world, swept, with its stage open."""
+def world(request):
+    """The world, swept, with its stage open; a test's parameter may say which one."""
+    place = request.getfixturevalue(getattr(request, "param", "place"))
     place.open()
     try:
         yield place

@@ -6,6 +6,10 @@ from contextlib import nullcontext
 
 import pytest
 
+from . import ON_BOTH_RUNNERS
+
+pytestmark = ON_BOTH_RUNNERS
+
 ACCOUNT = {"Name": "Zeppelin Works", "Email": "post@zeppelin.example"}
 
 
@@ -106,7 +110,8 @@ def run_twice(world):
     Door.remote.put("Account", "a1", **ACCOUNT)
     world.deliver_all()
     first = world.worker_until("worked")
-    world.stage.cut_oldest(first)
+    world.stage.cut_lock(first, "ir_cron")
+    world.do(lambda env: env["sync.lane"]._wake())
     return first, world.worker_until("after read")
 
 
