@@ -124,6 +124,9 @@ def _deliveries(admin: Any) -> Iterator[tuple[str, str]]:
                     yield doc["vendor"], item["notification"]
                 elif doc["vendor"] == "stripe":
                     yield doc["vendor"], item["event"]
+                elif "objectId" in item:
+                    # HubSpot's events have no id of their own that every repetition carries.
+                    yield doc["vendor"], f"{item['subscriptionType']} {item['objectId']} {item['occurredAt']}"
 
 
 # ---------------------------------------------------------------------------
@@ -162,7 +165,11 @@ def local(cursor: Any, first: dict[str, int]) -> Local:
         idle_crons=tuple(name for (name,) in _rows(cursor, """
             SELECT c.cron_name FROM sync_lane l JOIN ir_cron c ON c.id = l.cron_id WHERE l.active AND NOT c.active""")),
         events=frozenset(_rows(cursor, """
-            SELECT c.provider, e.source_id FROM sync_event e JOIN sync_connection c ON c.id = e.connection_id
+            SELECT c.provider, CASE c.provider WHEN 'hubspot'
+                   THEN concat_ws(' ', e.event_type, e.external_id,
+                                  (extract(epoch FROM e.occurred_at) * 1000)::bigint)
+                   ELSE e.source_id END
+              FROM sync_event e JOIN sync_connection c ON c.id = e.connection_id
              WHERE e.verdict = 'accepted'""")),
     )
 
