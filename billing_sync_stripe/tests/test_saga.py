@@ -122,6 +122,26 @@ class TestStripeSaga(StripeCase):
         self.assertEqual(self.states(order), ["kept", "done", "person", "undone"])
         self.assertEqual(order.invoice_ids.reversal_move_ids.state, "draft")
 
+    def test_a_charge_that_was_under_way_when_all_was_undone_needs_a_person(self):
+        """The deal is taken back, and then its customer is charged after all: nobody may miss that."""
+        self.charges_flow.paused = True
+        order = self.won()
+        self.assertEqual(self.states(order), ["done"] * 3)
+        self.saga(order).action_undo_all()
+        self.run_due()
+        while self.saga(order).open_step_id:
+            self.env["sync.saga.handle.wizard"].create(
+                {"step_id": self.saga(order).open_step_id.id, "note": "The credit note will be posted tomorrow"}
+            ).action_handle()
+            self.run_due()
+        self.assertEqual(self.saga(order).state, "undone")
+        self.charges_flow.paused = False
+        self.run_due()
+        charge = self.saga(order)._lines()[-1]
+        self.assertEqual((charge.flow_id, charge.state), (self.charges_flow, "person"))
+        self.assertEqual((self.saga(order).state, self.saga(order).open_step_id), ("person", charge))
+        self.assertIn("Refund", self.saga(order).hint)
+
     def test_what_was_not_collected_needs_nobody(self):
         """The posted invoice does."""
         self.cards("declined")

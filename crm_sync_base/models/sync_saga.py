@@ -146,8 +146,13 @@ class SyncSaga(models.Model):
         return fresh, found - fresh
 
     def _lock(self):
-        """Let nobody else move these sagas before this transaction is over."""
+        """Let nobody else move these sagas before this transaction is over.
+
+        Whoever began before it ended does not see its steps, and must begin again: that is
+        why the rows are written, too.
+        """
         self.env.cr.execute("SELECT id FROM sync_saga WHERE id = ANY(%s) ORDER BY id FOR UPDATE", [self.ids])
+        self.env.cr.execute("UPDATE sync_saga SET state = state WHERE id = ANY(%s)", [self.ids])
 
     def _plan_steps(self):
         """Give sagas a line for each step of their flow that they have none for yet.
@@ -260,6 +265,16 @@ class SyncSaga(models.Model):
             story.message_post(body=why)
             story._continue_back(job)
 
+    def _go_on_back(self, job):
+        """Take back what a saga that is undone, or being undone, has got since; else only be up to date.
+
+        A step of another flow that was under way when somebody pressed *Undo All* joins afterwards.
+        """
+        if self.backward:
+            self._continue_back(job)
+        else:
+            self._refresh()
+
     def _continue_back(self, job=None):
         """Start the next compensation, if its turn has come."""
         self.ensure_one()
@@ -307,7 +322,7 @@ class SyncSaga(models.Model):
             line._refuse_undo(job.error_message, job.error_hint, job)
         else:
             line._note_failure(job)
-        story._refresh()
+        story._go_on_back(job)
         # The flow that failed decides: a declined card need not cost the customer his order.
         policy = (line.flow_id or story.flow_id).on_step_failure
         if not job._undoes() and not story.backward and policy == "undo":
@@ -323,8 +338,9 @@ class SyncSaga(models.Model):
         for job in jobs:
             line = self.env["sync.saga.step"]._join(job)
             if line:
+                line.saga_id._lock()
                 line._note_joined(job)
-                line.saga_id._refresh()
+                line.saga_id._go_on_back(job)
 
     # === Actions ===#
 
