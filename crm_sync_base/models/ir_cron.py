@@ -40,4 +40,25 @@ class IrCron(models.Model):
             return
         lanes = self.env["sync.lane"].sudo().search([])
         off = self._sync_switched_off()
-        off.filtered(lambda cron: not cron.sync_off_by_hand or cron in lanes.cron_id).write({"active": True})
+        off = off.filtered(lambda cron: not cron.sync_off_by_hand or cron in lanes.cron_id)
+        # Odoo refuses to change an action that is being executed; that one is seen to the next time.
+        off.try_lock_for_update(allow_referencing=True).write({"active": True})
+
+    @api.model
+    def _sync_keep_on(self):
+        """Switch on what no job runs without, should Odoo have switched it off: lanes and watchdog.
+
+        One small query that normally finds nothing.
+        """
+        self.env.cr.execute(
+            """
+            SELECT 1 FROM ir_cron c
+             WHERE NOT c.active AND (
+                   EXISTS (SELECT 1 FROM sync_lane l WHERE l.cron_id = c.id AND l.active)
+                   OR c.id = %s AND c.sync_off_by_hand IS NOT TRUE)
+             LIMIT 1
+            """,
+            [self.env["ir.model.data"]._xmlid_to_res_id("crm_sync_base.ir_cron_watchdog")],
+        )
+        if self.env.cr.fetchone():
+            self._sync_switch_on()

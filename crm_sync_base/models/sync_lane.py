@@ -31,7 +31,9 @@ def _wake_lanes(dbname):
         # Every statement sees what is committed by then, and none fails because a
         # lane has just deleted its trigger.
         cr.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
-        api.Environment(cr, SUPERUSER_ID, {})["sync.lane"]._wake_now()
+        env = api.Environment(cr, SUPERUSER_ID, {})
+        env["ir.cron"]._sync_keep_on()
+        env["sync.lane"]._wake_now()
 
 
 _waker = Coalescer(_wake_lanes, WAKE_PAUSE)

@@ -1,20 +1,36 @@
 import logging
 from datetime import datetime, timedelta
 
-from odoo import _, api, models, modules
+import psycopg2
+from odoo import SUPERUSER_ID, _, api, models, modules
+from odoo.modules.registry import Registry
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
 from ..lib import clock
+from ..lib.alarm import Alarm
 from ..lib.errors import LaneStalled
 
 _logger = logging.getLogger(__name__)
 
-LOOK_SECONDS = 60  # between two looks while work waits
+LOOK_SECONDS = 45  # between two looks while work waits
 SOON_SECONDS = 20  # a look that is nearer may be over before this transaction is committed
 GRACE_SECONDS = 5  # a job may be due so long before it counts as overlooked
 STALL_SECONDS = 600  # nothing advances for so long: a person must know
 
 _armed = {}  # database → the look that this process knows to be committed
+
+
+def _tell(dbname):
+    """Have the workers of scheduled actions look for what is due."""
+    try:
+        with Registry(dbname).cursor() as cr:
+            api.Environment(cr, SUPERUSER_ID, {})["ir.cron"]._notifydb()
+    except psycopg2.Error as error:
+        # They look by themselves, if later.
+        _logger.info("Synchronisation: the watchdog of %s comes late: %s", dbname, error)
+
+
+_alarm = Alarm(_tell)
 
 
 class SyncWatchdog(models.AbstractModel):
@@ -29,7 +45,7 @@ class SyncWatchdog(models.AbstractModel):
 
     @api.model
     def _arm(self, moment=None):
-        """Have the watchdog look at a moment, by default in about a minute.
+        """Have the watchdog look at a moment, by default within a minute.
 
         Nothing is locked and nothing but the future is read, so that no business
         transaction ever waits or fails because of it. A process that has committed or
@@ -59,7 +75,17 @@ class SyncWatchdog(models.AbstractModel):
         )
         [armed] = self.env.cr.fetchone()
         if not modules.module.current_test:
-            self.env.cr.postcommit.add(lambda: _armed.update({dbname: armed}))
+            self.env.cr.postcommit.add(lambda: self._note_armed(dbname, armed))
+
+    @staticmethod
+    def _note_armed(dbname, moment):
+        """Know that a look is committed, and tell of it when it is due.
+
+        The trigger is what lasts. Odoo looks at those of the future only once a minute, counted
+        from when it was told of something last.
+        """
+        _armed[dbname] = moment
+        _alarm.after(dbname, (moment - clock.now()).total_seconds() + 1)
 
     @api.model
     def _cron_watch(self):

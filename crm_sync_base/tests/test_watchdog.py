@@ -109,6 +109,20 @@ class TestWatchdog(SyncCase):
         method()
         self.assertTrue(cron.active)
 
+    def test_whoever_wakes_the_lanes_switches_on_what_they_cannot_do_without(self):
+        lane = self.lane.cron_id
+        self.env.flush_all()
+        self.env.cr.execute("UPDATE ir_cron SET active = FALSE WHERE id = %s", [lane.id])
+        crons = lane + self.switch_off("watchdog")
+        self.env["ir.cron"]._sync_keep_on()
+        self.assertTrue(all(crons.mapped("active")))
+        with self.assertQueryCount(1):
+            self.env["ir.cron"]._sync_keep_on()
+        self.cron.active = False
+        self.env.flush_all()
+        self.env["ir.cron"]._sync_keep_on()
+        self.assertFalse(self.cron.active, "a person did that")
+
     def test_what_a_person_switched_off_stays_off_and_is_told(self):
         cron = self.env.ref("crm_sync_base.ir_cron_verify")
         cron.active = False

@@ -88,7 +88,7 @@ class Run:
             shutil.rmtree(kept, ignore_errors=True)
             kept.mkdir(parents=True)
             for log in folder.rglob("*.log"):
-                shutil.copy(log, kept / log.name)
+                shutil.copy(log, kept / f"{log.parent.name}-{log.name}")
             say(f"  logs: {paths.shown(kept)}")
         shutil.rmtree(folder, ignore_errors=True)
 
