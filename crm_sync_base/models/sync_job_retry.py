@@ -49,6 +49,7 @@ class SyncJobRetry(models.Model):
         :raises AccessError: for who may not work on jobs.
         """
         self.check_access("write")
+        domain = Domain(domain) & TO_RUN
         if self._obstacles(domain):
             return self.env["sync.job.retry.wizard"]._action_for(domain)
         count = self._retry_found(domain)
