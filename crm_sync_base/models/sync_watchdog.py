@@ -17,7 +17,7 @@ SOON_SECONDS = 20  # a look that is nearer may be over before this transaction i
 GRACE_SECONDS = 5  # a job may be due so long before it counts as overlooked
 STALL_SECONDS = 600  # nothing advances for so long: a person must know
 
-_armed = {}  # database → the look that this process knows to be committed
+_armed = {}  # database → the look that this process knows to be committed, the last of several
 
 
 def _tell(dbname):
@@ -28,9 +28,17 @@ def _tell(dbname):
     except psycopg2.Error as error:
         # They look by themselves, if later.
         _logger.info("Synchronisation: the watchdog of %s comes late: %s", dbname, error)
+    _set_alarm(dbname)  # for a look that was armed while this one was ahead
 
 
 _alarm = Alarm(_tell)
+
+
+def _set_alarm(dbname):
+    """Have the workers told when the look that this process armed last is due."""
+    ahead = (_armed.get(dbname, datetime.min) - clock.now()).total_seconds()
+    if ahead > 0:
+        _alarm.after(dbname, ahead + 1)
 
 
 class SyncWatchdog(models.AbstractModel):
@@ -85,7 +93,7 @@ class SyncWatchdog(models.AbstractModel):
         from when it was told of something last.
         """
         _armed[dbname] = moment
-        _alarm.after(dbname, (moment - clock.now()).total_seconds() + 1)
+        _set_alarm(dbname)
 
     @api.model
     def _cron_watch(self):

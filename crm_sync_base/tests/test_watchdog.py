@@ -1,4 +1,5 @@
 from datetime import timedelta
+from types import SimpleNamespace
 
 from odoo import fields
 from odoo.addons.base.models.ir_autovacuum import is_autovacuum
@@ -60,6 +61,22 @@ class TestWatchdog(SyncCase):
         self.notify("Account", "a2")
         [trigger] = self.triggers(self.cron)
         self.assertGreater(trigger.call_at, fields.Datetime.now() + timedelta(seconds=20))
+
+    def test_each_look_is_told_of_when_it_is_due(self):
+        """One that is armed while another is ahead is not forgotten."""
+        set_alarms, told = [], []
+        self.patch(sync_watchdog, "_alarm", SimpleNamespace(after=lambda _db, seconds: set_alarms.append(seconds)))
+        self.patch(type(self.env["ir.cron"]), "_notifydb", lambda _cron: told.append(True))
+        first = clock.now() + timedelta(seconds=30)
+        self.watchdog._note_armed(self.env.cr.dbname, first)
+        self.watchdog._note_armed(self.env.cr.dbname, first + timedelta(seconds=40))
+        set_alarms.clear()
+        sync_watchdog._tell(self.env.cr.dbname)
+        self.assertEqual((told, len(set_alarms)), ([True], 1))
+        self.assertGreater(set_alarms[0], 60)
+        sync_watchdog._armed[self.env.cr.dbname] = clock.now()
+        sync_watchdog._tell(self.env.cr.dbname)
+        self.assertEqual(len(set_alarms), 1, "nothing is ahead")
 
     def test_an_idle_engine_sleeps(self):
         self.watch()
