@@ -146,15 +146,18 @@ class _Borrowed:
     def __exit__(self, *_error):
         return None
 
+    def __getattr__(self, name):
+        return getattr(self._cr, name)
+
+    def close(self):
+        """Leave it open."""
+
 
 class _Busy:
     """A cursor for which every row is locked."""
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_error):
-        return None
+    def close(self):
+        """Have nothing to give back."""
 
     def execute(self, *_args):
         """Lock nothing."""
