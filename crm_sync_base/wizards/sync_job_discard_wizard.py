@@ -11,11 +11,6 @@ class SyncJobDiscardWizard(models.TransientModel):
     _inherit = "sync.selection.mixin"
     _description = "Discard Jobs"
 
-    scope = fields.Selection(
-        [("selection", "The selected jobs"), ("filter", "Everything that the filter shows")],
-        default="selection",
-        required=True,
-    )
     reason = fields.Char()
     job_count = fields.Integer(compute="_compute_job_count")
 

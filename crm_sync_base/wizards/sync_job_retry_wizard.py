@@ -11,11 +11,6 @@ class SyncJobRetryWizard(models.TransientModel):
     _inherit = "sync.selection.mixin"
     _description = "Retry Jobs"
 
-    scope = fields.Selection(
-        [("selection", "The selected jobs"), ("filter", "Everything that the filter shows")],
-        default="selection",
-        required=True,
-    )
     job_count = fields.Integer(compute="_compute_job_count")
     obstacles = fields.Text(compute="_compute_job_count")
 

@@ -10,6 +10,11 @@ class SyncSelectionMixin(models.AbstractModel):
     _name = "sync.selection.mixin"
     _description = "Selection of a List"
 
+    scope = fields.Selection(
+        [("selection", "The selected jobs"), ("filter", "Everything that the filter shows")],
+        default="selection",
+        required=True,
+    )
     has_filter = fields.Boolean()
     selected = fields.Json(readonly=True)
     filter_domain = fields.Char(readonly=True)

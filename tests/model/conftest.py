@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cli import extras
-from tests.support import job_queue
-
-from .place import configure, expendable
+from .place import configure, expendable, expendable_queue
 
 #: Names an expendable database to use as it is, instead of a copy of the template.
 VARIABLE = "Q2C_MODEL_DATABASE"
@@ -27,9 +24,7 @@ def world():
 @pytest.fixture(scope="session")
 def queue_world():
     """A world whose lanes run on OCA's job queue."""
-    folder = extras.ensure()
-    with expendable(QUEUE_VARIABLE, "queue", job_queue.install) as name:
-        configure(name, folder)
+    with expendable_queue(QUEUE_VARIABLE, "queue") as name:
         from .queue_world import QueueWorld
 
         yield QueueWorld(name)

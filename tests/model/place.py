@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cli import database, extras, odoo
+from tests.support import job_queue
 
 
 @contextmanager
@@ -32,6 +33,15 @@ def expendable(variable: str, number: str, prepare: Callable[[str], None] | None
     finally:
         forget(name)
         database.drop(name)
+
+
+@contextmanager
+def expendable_queue(variable: str, number: str) -> Iterator[str]:
+    """Yield the name of such a copy with the job queue installed, which this process knows, too."""
+    folder = extras.ensure()
+    with expendable(variable, number, job_queue.install) as name:
+        configure(name, folder)
+        yield name
 
 
 def configure(name: str, *folders: Path) -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cli import extras
-from tests.model.place import configure, expendable
-from tests.support import job_queue
+from tests.model.place import configure, expendable, expendable_queue
 
 #: Name an expendable database to use as it is, instead of a copy of the template.
 VARIABLE = "Q2C_RACE_DATABASE"
@@ -26,9 +24,7 @@ def place():
 @pytest.fixture(scope="session")
 def queue_place():
     """The same with the lanes on the job queue."""
-    folder = extras.ensure()
-    with expendable(QUEUE_VARIABLE, "queueraces", job_queue.install) as name:
-        configure(name, folder)
+    with expendable_queue(QUEUE_VARIABLE, "queueraces") as name:
         from .queue_world import QueueRaceWorld
 
         yield QueueRaceWorld(name)
