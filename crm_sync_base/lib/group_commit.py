@@ -34,6 +34,7 @@ class _Entry:
         self.told = threading.Event()
 
     def tell(self, turn: _Turn) -> None:
+        """Let the thread that waits go on, with this."""
         self.turn = turn
         self.told.set()
 

@@ -172,6 +172,7 @@ class _Collector:
         self._samples = samples
 
     def collect(self) -> Iterator[Family]:
+        """Give every metric, as the registry asks for it; one without samples has a head only."""
         for metric in METRICS:
             yield _family(metric, self._samples.get(metric.name, {}))
 

@@ -1,14 +1,13 @@
 import logging
 from typing import NamedTuple
 
-import psycopg2
 from odoo import _, api, models
-from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
+
+from ..lib.trouble import DATABASE_TROUBLE
 
 _logger = logging.getLogger(__name__)
 
 BATCH = 500  # events that a lane takes in at a time
-DATABASE_TROUBLE = (psycopg2.OperationalError, psycopg2.InterfaceError, *PG_CONCURRENCY_EXCEPTIONS_TO_RETRY)
 LATE_HOURS = 1  # a webhook that does not say when it happened may be so late
 
 

@@ -11,6 +11,7 @@ from ..lib import sla
 from ..lib.coalescer import Coalescer
 from ..lib.fingerprint import fingerprint
 from ..lib.remedy import Remedy
+from ..lib.trouble import DATABASE_TROUBLE
 from .sync_exception import OPEN
 
 _logger = logging.getLogger(__name__)
@@ -409,9 +410,9 @@ class SyncExceptionDesk(models.Model):
                 with self.env.cr.savepoint():
                     part()
                     self.env.flush_all()
-            except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+            except DATABASE_TROUBLE as error:  # most likely, somebody works on the same cards
                 self.env.invalidate_all(flush=False)
-                _logger.debug("Exception desk: somebody works on the same cards; again in a minute")
+                _logger.debug("Exception desk: %s, again in a minute", type(error).__name__)
                 self._arm(fields.Datetime.now() + timedelta(seconds=LATER_SECONDS))
         self._arm_next()
 

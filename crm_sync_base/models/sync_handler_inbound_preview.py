@@ -1,9 +1,9 @@
 from contextlib import contextmanager
 
 from odoo import _, models
-from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
 from ..lib.impact import Effect
+from ..lib.trouble import DATABASE_TROUBLE
 from ..lib.unit import Unit
 
 MAX_PAGES = 50  # of the provider's list, when the first records there are chosen
@@ -52,7 +52,7 @@ class SyncHandlerInboundPreview(models.AbstractModel):
         try:
             with self._undone():
                 return self._plan_effects(flow, keys, documents)
-        except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+        except DATABASE_TROUBLE:
             raise
         except Exception as error:  # noqa: BLE001 (told on the line)
             if len(keys) == 1:

@@ -1,7 +1,7 @@
 from odoo import models
-from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
 from ..lib.impact import Effect
+from ..lib.trouble import DATABASE_TROUBLE
 
 
 class SyncHandlerOutboundPreview(models.AbstractModel):
@@ -24,7 +24,7 @@ class SyncHandlerOutboundPreview(models.AbstractModel):
     def _rendered_effect(self, flow, record):
         try:
             values = self._render(flow, record)
-        except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+        except DATABASE_TROUBLE:
             raise
         except Exception as error:  # noqa: BLE001 (told on the line)
             return Effect(problem=self.env["sync.job"]._as_sync_error(error).message)

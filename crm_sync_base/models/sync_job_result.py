@@ -1,12 +1,12 @@
 import traceback as tb
 
-import psycopg2
 from odoo import _, models
 from odoo.exceptions import UserError
 
 from ..lib import clock
 from ..lib.errors import Bug, DataInvalid, Recovery, SyncError, Transient
 from ..lib.retry import decide
+from ..lib.trouble import DATABASE_TROUBLE
 
 
 class SyncJobResult(models.Model):
@@ -157,7 +157,7 @@ class SyncJobResult(models.Model):
         if isinstance(error, SyncError):
             return error
         subject = subject or self.name or _("The decision")
-        if isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):
+        if isinstance(error, DATABASE_TROUBLE):
             # Connection lost, disk full, out of memory: nothing is wrong with the record.
             wrapped = Transient(_("%s: the database could not take it just then.", subject))
         elif isinstance(error, UserError):

@@ -1,7 +1,8 @@
 import logging
 
 from odoo import fields, models
-from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
+
+from ..lib.trouble import DATABASE_TROUBLE
 
 _logger = logging.getLogger(__name__)
 
@@ -49,11 +50,14 @@ class SyncJobStep(models.Model):
         return result
 
     def _tell_saga(self):
-        """Tell the saga; whatever goes wrong there, the failure of the job is kept."""
+        """Tell the saga; whatever is wrong with it, the failure of the job is kept.
+
+        When the database cannot take it just then, both are done again.
+        """
         try:
             with self.env.cr.savepoint():
                 self.env["sync.saga"]._on_failed(self)
-        except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+        except DATABASE_TROUBLE:
             raise
         except Exception:
             _logger.exception("Synchronisation: the saga of job %s does not know that it failed", self.id)

@@ -3,16 +3,17 @@ from decimal import Decimal
 
 from odoo import _, api, fields, models, modules
 from odoo.exceptions import LockError, UserError
-from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
 from ..lib import impact
 from ..lib.errors import SyncError
+from ..lib.trouble import DATABASE_TROUBLE
 
 _logger = logging.getLogger(__name__)
 
 BATCH = 50  # records that are read and planned together
 MOST = 10_000  # records of one preview
 KEPT_DAYS = 30
+LOOK_SECONDS = 5
 
 
 def _jsonable(value):
@@ -205,9 +206,10 @@ class SyncMappingPreview(models.Model):
                 preview.lock_for_update(allow_referencing=True)
                 with self.env.cr.savepoint():
                     preview._try_batch()
-            except (LockError, *PG_CONCURRENCY_EXCEPTIONS_TO_RETRY):
+            except (LockError, *DATABASE_TROUBLE):
                 self.env["sync.lane"]._rollback()
-                break  # another worker has it, or was faster
+                self._look_again()  # another worker has it, was faster, or dies with it
+                break
             except (SyncError, UserError) as error:
                 preview._stop(str(error))
             except Exception as error:
@@ -215,6 +217,13 @@ class SyncMappingPreview(models.Model):
                 preview._stop(_("Stopped by an unexpected %s.", type(error).__name__))
             if not self._commit_batch(preview):
                 break
+
+    @api.model
+    def _look_again(self):
+        """Start the scheduled action of previews in a moment."""
+        self.env.ref("crm_sync_base.ir_cron_mapping_preview").sudo()._trigger(
+            fields.Datetime.add(fields.Datetime.now(), seconds=LOOK_SECONDS)
+        )
 
     def _commit_batch(self, preview):
         """Commit one batch; return whether there is time for another."""

@@ -2,11 +2,11 @@ import logging
 
 from odoo import _, api, fields, models, modules
 from odoo.exceptions import LockError, UserError
-from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
 from ..lib import clock
 from ..lib.priorities import BULK
 from ..lib.replay import SOURCES
+from ..lib.trouble import DATABASE_TROUBLE
 
 _logger = logging.getLogger(__name__)
 
@@ -127,7 +127,7 @@ class SyncRunReplay(models.Model):
                 if not self._commit_batch(run):
                     return False
                 lost = 0
-            except (LockError, *PG_CONCURRENCY_EXCEPTIONS_TO_RETRY):
+            except (LockError, *DATABASE_TROUBLE):
                 self.env["sync.lane"]._rollback()
                 lost += 1
                 if lost >= RACES:

@@ -1,7 +1,7 @@
 from odoo import api, models
-from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
 from ..lib.declarations import RemoteField, RemoteObject
+from ..lib.trouble import DATABASE_TROUBLE
 
 KINDS = {
     "char": "text",
@@ -53,7 +53,7 @@ class SyncSchemaOdoo(models.AbstractModel):
         names = [field.name for field in model._fields.values() if field.required]
         try:
             return model.default_get(names).keys()
-        except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+        except DATABASE_TROUBLE:
             raise
         except Exception:  # noqa: BLE001 (other modules' defaults may want a context)
             return {name for name in names if model._fields[name].default}

@@ -4,10 +4,10 @@ import psycopg2
 from odoo import _, api, fields, models, modules
 from odoo.exceptions import UserError
 from odoo.orm.models import NO_ACCESS
-from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
 from ..lib import chain, clock, spans
 from ..lib.chain import Seal
+from ..lib.trouble import DATABASE_TROUBLE
 
 _logger = logging.getLogger(__name__)
 
@@ -103,7 +103,7 @@ class SyncSeal(models.Model):
                 if not self._commit_sealed(count) or not count:
                     break
                 lost = 0
-            except (psycopg2.errors.UniqueViolation, *PG_CONCURRENCY_EXCEPTIONS_TO_RETRY):
+            except (psycopg2.errors.UniqueViolation, *DATABASE_TROUBLE):
                 self.env["sync.lane"]._rollback()
                 lost += 1
                 if lost >= RACES:

@@ -3,10 +3,10 @@ import time
 
 from odoo import _, api, fields, models, modules
 from odoo.exceptions import AccessError
-from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
 from ..lib import chain, clock, spans
 from ..lib.chain import Finding, Seal
+from ..lib.trouble import DATABASE_TROUBLE
 
 _logger = logging.getLogger(__name__)
 
@@ -151,7 +151,7 @@ class SyncSealCheck(models.Model):
                 if not check._commit_step():
                     return
                 lost = 0
-            except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+            except DATABASE_TROUBLE:
                 self.env["sync.lane"]._rollback()
                 lost += 1
                 if lost >= RACES:

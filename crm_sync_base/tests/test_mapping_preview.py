@@ -1,5 +1,7 @@
 from unittest.mock import patch
 
+import psycopg2
+from odoo import fields
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import new_test_user
 
@@ -56,6 +58,18 @@ class TestMappingPreview(SyncCase):
         preview = self.preview()
         self.assertEqual((preview.state, preview.done_count), ("done", 3))
         self.assertEqual((preview.same_count, preview.different_count), (3, 0))
+
+    def test_a_full_disk_delays_a_preview_and_does_not_end_it(self):
+        Preview = self.env["sync.mapping.preview"]
+        with patch.object(type(Preview), "_try_batch", side_effect=psycopg2.errors.DiskFull("no space left")):
+            preview = self.preview()
+        self.assertEqual((preview.state, preview.message), ("running", False))
+        cron = self.env.ref("crm_sync_base.ir_cron_mapping_preview")
+        self.assertTrue(
+            self.env["ir.cron.trigger"].search([("cron_id", "=", cron.id), ("call_at", ">", fields.Datetime.now())])
+        )
+        Preview._cron_preview()
+        self.assertEqual((preview.state, preview.done_count), ("done", 3))
 
     def test_a_new_field_is_shown_before_and_after(self):
         self.add(remote_path="Phone", field_name="phone", transform="phone")

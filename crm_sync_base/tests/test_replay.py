@@ -1,6 +1,7 @@
 from datetime import timedelta
 from unittest.mock import patch
 
+import psycopg2
 from odoo import fields
 from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tests import Form, new_test_user, tagged
@@ -286,6 +287,21 @@ class TestReplayRun(ReplayCase):
                 self.env["sync.run"]._cron_replay()
         self.assertEqual(run.state, "failed")
         self.assertIn("ZeroDivisionError", run.message)
+
+    def test_a_full_disk_delays_the_run_and_does_not_end_it(self):
+        self.bring_many(4)
+        with patch.object(sync_run_replay, "BATCH", 2):
+            run = self.start(self.wizard(with_done=True))
+            cron = self.env.ref("crm_sync_base.ir_cron_replay")
+            triggers = [("cron_id", "=", cron.id)]
+            self.env["ir.cron.trigger"].search(triggers).unlink()
+            full = psycopg2.errors.DiskFull("no space left")
+            with patch.object(type(self.env["sync.job"]), "_replay", side_effect=full):
+                self.env["sync.run"]._cron_replay()
+            self.assertEqual((run.state, run.message), ("running", False))
+            self.assertTrue(self.env["ir.cron.trigger"].search(triggers))
+            self.env["sync.run"]._cron_replay()
+        self.assertEqual((run.new_count, run.to_replay), (4, False))
 
     def test_cancelling_takes_back_what_waits_but_not_what_others_asked_for(self):
         self.bring_many(4)

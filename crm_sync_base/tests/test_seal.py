@@ -402,6 +402,18 @@ class TestSeal(SyncCase):
         Check._cron_verify()
         self.assertEqual(Check.search_count([]), 2)
 
+    def test_a_full_disk_delays_a_verification_and_does_not_end_it(self):
+        self.sealed("One")
+        Check = self.env["sync.seal.check"]
+        check = Check._begin()
+        with patch.object(type(Check), "_step", side_effect=psycopg2.errors.DiskFull("no space left")):
+            Check._cron_verify()
+        self.assertEqual(check.state, "running")
+        cron = self.env.ref("crm_sync_base.ir_cron_verify")
+        self.assertTrue(self.env["ir.cron.trigger"].search([("cron_id", "=", cron.id)]))
+        Check._cron_verify()
+        self.assertEqual(check.state, "intact")
+
     def test_a_verification_goes_on_where_it_was(self):
         for name in ("One", "Two", "Three"):
             self.sealed(name)

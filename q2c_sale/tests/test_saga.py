@@ -1,5 +1,6 @@
 from unittest.mock import patch
 
+import psycopg2
 from odoo.addons.crm_sync_base.lib.errors import DataInvalid, NotReady
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import new_test_user
@@ -100,6 +101,20 @@ class TestSaga(DealCase):
                 self.run_lane()
         self.assertEqual(self.line("invoice").error_code, "bug")
         self.assertEqual(self.order().activity_ids.user_id, technician)
+
+    def test_a_failure_that_the_saga_cannot_be_told_of_just_then_is_settled_again(self):
+        self.fail_at_invoice()
+        Saga, job = type(self.env["sync.saga"]), self.jobs(state="failed")
+        with (
+            patch.object(Saga, "_on_failed", side_effect=psycopg2.errors.DiskFull("no space left")),
+            self.assertRaises(psycopg2.errors.DiskFull),
+        ):
+            job._tell_saga()
+        with (
+            patch.object(Saga, "_on_failed", side_effect=ZeroDivisionError),
+            self.assertLogs("odoo.addons.crm_sync_base.models.sync_job_step", "ERROR"),
+        ):
+            job._tell_saga()  # an extension is broken: the failure of the job is kept
 
     def test_who_may_not_see_the_record_finds_the_task_on_the_saga(self):
         self.flow.owner_id = new_test_user(
