@@ -67,6 +67,7 @@ from . import sync_binding_former
 from . import sync_event
 from . import sync_event_inbox
 from . import sync_connection_gaps
+from . import sync_connection_schema
 from . import sync_connection_webhook
 from . import sync_run
 from . import sync_run_replay

@@ -10,7 +10,8 @@ from ..lib.schema import Difference, compare
 _logger = logging.getLogger(__name__)
 
 DEPTH = 5  # relationships that a path may follow, as with the providers
-RETRY_HOURS = 1  # a provider that could not be asked at night is asked again
+RETRY_HOURS = 1  # what could not be read at night is read again
+FRESH_HOURS = 2  # what was read is not read again by the same night's runs
 
 
 class SyncSchemaWatch(models.AbstractModel):
@@ -27,27 +28,38 @@ class SyncSchemaWatch(models.AbstractModel):
 
     @api.model
     def _cron_watch(self):
-        """Read all connections and Odoo's own models; each is a transaction of its own."""
-        connections = self.env["sync.connection"].search([("state", "=", "connected")])
+        """Read all connections that are due, and Odoo's own models; each is a transaction of its own.
+
+        When the time is up, the next run goes on with those that are left.
+        """
+        due = self.env["sync.connection"].search(
+            [("state", "=", "connected"), "|", ("schema_due_at", "=", False), ("schema_due_at", "<=", clock.now())]
+        )
         Cron = self.env["ir.cron"]
-        Cron._commit_progress(remaining=len(connections) + 1)
-        missed = False
-        for connection in connections:
-            missed |= not self._try_connection(connection)
+        Cron._commit_progress(remaining=len(due) + 1)
+        for connection in (*due, due.browse()):
+            hours = FRESH_HOURS
+            if not self._try(connection):
+                hours = RETRY_HOURS
+                self.env.ref("crm_sync_base.ir_cron_schema_watch")._trigger(at=clock.now() + timedelta(hours=hours))
+            connection.schema_due_at = clock.now() + timedelta(hours=hours)
             if not Cron._commit_progress(1):
                 return
-        self._read_odoo()
-        Cron._commit_progress(1)
-        if missed:
-            later = clock.now() + timedelta(hours=RETRY_HOURS)
-            self.env.ref("crm_sync_base.ir_cron_schema_watch")._trigger(at=later)
 
-    def _try_connection(self, connection):
-        """Read one connection; return whether it could be."""
+    def _try(self, connection):
+        """Read one connection, or Odoo; return whether it could be. One that cannot hides no other."""
         try:
-            self._read_connection(connection)
+            if connection:
+                self._read_connection(connection)
+            else:
+                self._read_odoo()
         except SyncError as error:
-            _logger.info("The schema of %s was not read: %s", connection.name, error.message)
+            self.env["sync.lane"]._rollback()
+            _logger.info("The schema of %s was not read: %s", connection.name or "Odoo", error.message)
+            return False
+        except Exception:
+            self.env["sync.lane"]._rollback()
+            _logger.exception("Synchronisation: the schema of %s was not read", connection.name or "Odoo")
             return False
         return True
 

@@ -1,5 +1,6 @@
 from unittest.mock import patch
 
+import psycopg2
 from odoo import fields
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import new_test_user, tagged
@@ -104,9 +105,9 @@ class TestSchemaWatch(SyncCase):
     def test_a_provider_that_is_down_changes_nothing(self):
         self.remote.faults["describe"] = [Transient("down")]
         with mute_logger(WATCH):
-            self.assertFalse(self.watch._try_connection(self.connection))
+            self.assertFalse(self.watch._try(self.connection))
         self.assertFalse(self.env["sync.schema.change"].search([]))
-        self.assertTrue(self.watch._try_connection(self.connection))
+        self.assertTrue(self.watch._try(self.connection))
 
     # === A field that is read and gone ===#
 
@@ -293,11 +294,19 @@ class TestSchemaWatch(SyncCase):
 
     # === The nightly action ===#
 
-    def run_cron(self):
-        """Run the scheduled action in this transaction; returns the moments at which it is to run again."""
+    def run_cron(self, left=60.0):
+        """Run the scheduled action in this transaction; returns the moments at which it is to run again.
+
+        :param left: seconds that Odoo says it has left, whenever it asks.
+        """
         cron = self.env.ref("crm_sync_base.ir_cron_schema_watch")
-        commit = patch.object(type(self.env["ir.cron"]), "_commit_progress", lambda *args, **kwargs: 60.0)
-        with commit, mute_logger(WATCH):
+
+        def commit(model, *_args, **_options):
+            model.env.flush_all()
+            return left
+
+        self.env.flush_all()
+        with patch.object(type(self.env["ir.cron"]), "_commit_progress", commit), mute_logger(WATCH):
             self.watch._cron_watch()
         return self.env["ir.cron.trigger"].search([("cron_id", "=", cron.id)]).mapped("call_at")
 
@@ -314,3 +323,21 @@ class TestSchemaWatch(SyncCase):
         self.assertTrue(
             self.env["sync.schema.object"].search([("name", "=", "res.partner")]).read_at, "the others are read"
         )
+
+    def test_a_night_that_is_too_short_for_all_goes_on_where_it_was(self):
+        read = []
+        Watch = type(self.watch)
+        with (
+            patch.object(Watch, "_read_connection", lambda _self, one: read.append(one.name)),
+            patch.object(Watch, "_read_odoo", lambda _self: read.append("Odoo")),
+        ):
+            for _round in range(2):
+                self.run_cron(left=0.0)
+        self.assertEqual(read, [self.connection.name, "Odoo"])
+
+    def test_a_connection_that_fails_unexpectedly_hides_no_other_and_is_read_again(self):
+        with patch.object(type(self.watch), "_read_connection", side_effect=psycopg2.errors.DiskFull("no space")):
+            (again,) = self.run_cron()
+        self.assertLess(again, fields.Datetime.add(fields.Datetime.now(), hours=1, minutes=1))
+        self.assertTrue(self.env["sync.schema.object"].search([("name", "=", "res.partner")]).read_at)
+        self.assertLess(self.connection.schema_due_at, fields.Datetime.add(fields.Datetime.now(), hours=1, minutes=1))
