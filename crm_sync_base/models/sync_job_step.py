@@ -49,6 +49,11 @@ class SyncJobStep(models.Model):
             self._tell_saga()
         return result
 
+    def _discard(self, reason):
+        waiting = self.filtered(lambda job: job.kind == "step" and job.state == "pending")
+        super()._discard(reason)
+        self.env["sync.saga"].sudo()._on_discarded(waiting)
+
     def _tell_saga(self):
         """Tell the saga; whatever is wrong with it, the failure of the job is kept.
 

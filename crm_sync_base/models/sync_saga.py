@@ -321,12 +321,27 @@ class SyncSaga(models.Model):
         if job._undoes():
             line._refuse_undo(job.error_message, job.error_hint, job)
         else:
-            line._note_failure(job)
+            line._note_failure(job, job.error_message, job.error_hint)
         story._go_on_back(job)
         # The flow that failed decides: a declined card need not cost the customer his order.
         policy = (line.flow_id or story.flow_id).on_step_failure
         if not job._undoes() and not story.backward and policy == "undo":
             story._take_back(_("%s failed; the flow undoes what was done.", line.name), job)
+
+    @api.model
+    def _on_discarded(self, jobs):
+        """Note that a person gave up steps, or compensations, that waited: it is theirs to say what follows."""
+        for job in jobs:
+            line = self.env["sync.saga.step"]._of_job(job)
+            if not line:
+                continue
+            line.saga_id._lock()
+            hint = _("Try again, or do it by hand and mark it as handled.")
+            if job._undoes():
+                line._refuse_undo(job.summary, hint, job)
+            else:
+                line._note_failure(job, job.summary, hint)
+            line.saga_id._go_on_back(job)
 
     @api.model
     def _on_pushed(self, jobs):

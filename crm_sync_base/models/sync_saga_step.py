@@ -223,19 +223,19 @@ class SyncSagaStep(models.Model):
             }
         )
 
-    def _note_failure(self, job):
-        """Store that the step's job gave up, and ask a person."""
+    def _note_failure(self, job, what, hint):
+        """Store that the step's job gave up, or was given up, and ask a person."""
         vals = {
             "state": saga.FAILED,
             "job_id": job.id,
             "error_code": job.error_code,
-            "error_message": job.error_message,
-            "error_hint": job.error_hint,
+            "error_message": what,
+            "error_hint": hint,
         }
         if self.kind == "joined" and job.flow_id._handler("push")._is_uncertain(job):
             vals.update(effective=True, summary=_("Nobody knows whether it took effect"))
         self.write(vals)
-        self._ask(job.error_message, job.error_hint, job.error_code)
+        self._ask(what, hint, job.error_code)
 
     def _note_joined(self, job):
         """Store what another flow did for the same story."""

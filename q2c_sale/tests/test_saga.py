@@ -296,6 +296,27 @@ class TestSaga(DealCase):
         self.assertEqual(len(undone), 2)
         self.assertEqual(undone.mapped("correlation_id"), [self.saga().correlation_id] * 2)
 
+    def test_a_compensation_that_somebody_discards_is_a_persons(self):
+        self.fail_at_invoice()
+        self.saga().with_user(self.owner).action_undo_all()
+        waiting = self.jobs(kind="step", state="pending").filtered(lambda job: job._undoes())
+        waiting._discard("Not today")
+        self.assertEqual(self.saga().state, "person")
+        self.assertIn("Not today", self.saga().open_step_id.undo_summary)
+        self.saga().action_retry()
+        self.run_lane()
+        self.assertEqual((self.saga().state, self.order().state), ("undone", "cancel"))
+
+    def test_a_step_that_somebody_discards_is_a_persons(self):
+        self.fail_at_invoice()
+        self.saga().action_retry()
+        self.jobs(kind="step", state="pending")._discard("Not today")
+        self.assertEqual((self.saga().state, self.states()), ("person", ["done", "done", "failed"]))
+        self.assertIn("Not today", self.line("invoice").error_message)
+        self.saga().action_retry()
+        self.run_lane()
+        self.assertEqual((self.saga().state, self.states()), ("complete", ["done", "done", "done"]))
+
     def test_the_flow_may_undo_by_itself(self):
         self.flow.on_step_failure = "undo"
         with self.failing():
