@@ -226,11 +226,6 @@ class SyncRunPass(models.Model):
     def _background_kinds(self):
         return (*super()._background_kinds(), *PASSES)
 
-    def _has_ended(self):
-        if self.kind not in PASSES:
-            return super()._has_ended()
-        return self.listed and not self.waiting_count
-
     def _finish(self):
         """End a run of which nothing waits any more; what failed is said."""
         if self.kind not in PASSES:
@@ -240,6 +235,11 @@ class SyncRunPass(models.Model):
                 "%s of its jobs failed: see the exception desk, then resume the run.", self.failed_count
             )
             return self._end("failed", message)
+        if not self.listed:
+            # While its listing works, that is a job that waits or runs.
+            return self._end(
+                "failed", _("Its records were not all listed, because that job was given up: resume the run.")
+            )
         return self._end("done", self.message)
 
     def _odoo_domain(self):

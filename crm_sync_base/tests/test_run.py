@@ -6,7 +6,7 @@ from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tests import Form, HttpCase, new_test_user, tagged
 
 from ..lib.declarations import Page, Ref
-from ..lib.errors import Transient
+from ..lib.errors import DataInvalid, Transient
 from .common import ACCOUNT_RULES, SyncCase
 
 PARENT = {
@@ -159,6 +159,30 @@ class TestFirstLoad(RunCase):
             self.finish(run)
         self.assertEqual(starts, ["", "1", "1", "2"])
         self.assertEqual((run.state, self.counts(run)), ("done", {"create": 9}))
+
+    def test_a_listing_that_fails_ends_the_run_which_can_be_resumed(self):
+        self.put(3)
+        self.remote.faults["poll"] = [DataInvalid("no such object")]
+        run = self.start()
+        run.total_count = 3
+        self.finish(run)
+        self.assertEqual((run.state, run.listed), ("failed", False))
+        self.assertIn("1 of its jobs failed", run.message)
+        run.action_resume()
+        self.finish(run)
+        self.assertEqual((run.state, len(self.partners())), ("done", 3))
+
+    def test_a_listing_that_is_discarded_ends_the_run_which_can_be_resumed(self):
+        self.put(3)
+        run = self.start()
+        self.jobs(run_id=run.id, kind="load")._discard("Not today")
+        self.finish(run)
+        self.assertEqual((run.state, run.message), (
+            "failed", "Its records were not all listed, because that job was given up: resume the run.",
+        ))
+        run.action_resume()
+        self.finish(run)
+        self.assertEqual((run.state, len(self.partners())), ("done", 3))
 
     def test_cancelled_while_it_lists(self):
         self.put(3)
