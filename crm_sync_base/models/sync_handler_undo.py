@@ -1,12 +1,15 @@
 from dataclasses import replace
 
+import psycopg2
 from odoo import SUPERUSER_ID, _, models
 from odoo.tools.misc import Callbacks
 
 from ..lib import lines, planner, undo
+from ..lib.errors import DataInvalid
 from ..lib.outcome import Outcome
 from ..lib.ownership import NOTHING_KNOWN
 from ..lib.planner import Draft, Rule
+from ..lib.trouble import DATABASE_TROUBLE
 from ..lib.undo import Past
 from ..lib.unit import Unit
 
@@ -358,6 +361,17 @@ class SyncHandlerUndo(models.AbstractModel):
 
     def _change(self, unit, verdict):
         return {**super()._change(unit, verdict), "reverts_id": unit.undoes.change_id}
+
+    def _isolate(self, flow, units, cause, verdict):
+        """Blame nothing on a record that is only the database's trouble: the whole job is done again.
+
+        A line that says why something was left is the last word on it.
+        """
+        if isinstance(cause, DATABASE_TROUBLE):
+            raise cause
+        if isinstance(cause, psycopg2.errors.UniqueViolation):
+            verdict = DataInvalid(_("Another record has the former value by now, and only one may have it."))
+        return super()._isolate(flow, units, cause, verdict)
 
     # === Results ===#
 

@@ -1,6 +1,7 @@
 from datetime import timedelta
 from unittest.mock import patch
 
+import psycopg2
 from odoo import Command
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import tagged
@@ -60,6 +61,21 @@ class TestUndo(RunCase):
         changes = self.env["sync.change"].search([("run_id", "=", undo.id)])
         self.assertEqual(set(changes.mapped("operation")), {"update", "withdraw"})
         self.assertEqual(changes.reverts_id.run_id, run)
+
+    def test_a_full_disk_leaves_nothing_behind_that_could_go_back(self):
+        self.flow.base_wait = 0
+        before = self.state()
+        run = self.changed()
+        undo = run._start_undo()
+        full = psycopg2.errors.DiskFull("no space left")
+        with patch.object(type(self.env["sync.handler.undo"]), "_plan_and_apply", side_effect=full):
+            self.lane._run_once()
+        self.assertFalse(undo.line_ids)
+        self.assertEqual(self.jobs(run_id=undo.id).mapped("state"), ["pending"])
+        self.jobs(run_id=undo.id).eta = clock.now() - timedelta(seconds=1)
+        self.finish(undo)
+        self.assertEqual((undo.state, undo.left_count), ("done", 0))
+        self.assertEqual(self.state()[:3], before)
 
     def test_an_undo_can_be_undone_and_that_again(self):
         run = self.changed()
