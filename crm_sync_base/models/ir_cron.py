@@ -1,6 +1,14 @@
+import logging
+
 from odoo import api, fields, models
 
+from ..lib.trouble import DATABASE_TROUBLE
+
+_logger = logging.getLogger(__name__)
+
 OURS = ("model_id.model", "=like", "sync.%")
+TROUBLE_SECONDS = 60  # after trouble of the database, a part is tried again
+BUG_SECONDS = 3600  # after anything else
 
 
 class IrCron(models.Model):
@@ -62,3 +70,26 @@ class IrCron(models.Model):
         )
         if self.env.cr.fetchone():
             self._sync_switch_on()
+
+    @api.model
+    def _sync_run_parts(self, *parts):
+        """Run the parts of a scheduled action; one that fails stops no other.
+
+        An action that raises has lost the triggers that it was started by: Odoo would look
+        at it again when its interval is over, a day later.
+
+        :param parts: methods; each is done as a whole or not at all.
+        :return: after how many seconds the action is to run again, None when nothing failed.
+        """
+        again = []
+        for part in parts:
+            try:
+                with self.env.cr.savepoint():
+                    part()
+            except DATABASE_TROUBLE as error:  # most likely, somebody works on the same records
+                _logger.info("Synchronisation: %s is tried again: %s", part.__name__, type(error).__name__)
+                again.append(TROUBLE_SECONDS)
+            except Exception:
+                _logger.exception("Synchronisation: %s failed", part.__name__)
+                again.append(BUG_SECONDS)
+        return min(again, default=None)

@@ -11,7 +11,6 @@ from ..lib import sla
 from ..lib.coalescer import Coalescer
 from ..lib.fingerprint import fingerprint
 from ..lib.remedy import Remedy
-from ..lib.trouble import DATABASE_TROUBLE
 from .sync_exception import OPEN
 
 _logger = logging.getLogger(__name__)
@@ -404,16 +403,14 @@ class SyncExceptionDesk(models.Model):
 
         It runs at the moments that `_arm` was told, not at intervals.
         """
-        self._tend_now()
-        for part in (self._wake_snoozed, self._escalate_late):
-            try:
-                with self.env.cr.savepoint():
-                    part()
-                    self.env.flush_all()
-            except DATABASE_TROUBLE as error:  # most likely, somebody works on the same cards
-                self.env.invalidate_all(flush=False)
-                _logger.debug("Exception desk: %s, again in a minute", type(error).__name__)
-                self._arm(fields.Datetime.now() + timedelta(seconds=LATER_SECONDS))
+        try:
+            self._tend_now()
+        except Exception:
+            _logger.exception("Synchronisation: the exception desk is tidied in a minute")
+            self._arm(fields.Datetime.now() + timedelta(seconds=LATER_SECONDS))
+        again = self.env["ir.cron"]._sync_run_parts(self._wake_snoozed, self._escalate_late)
+        if again:
+            self._arm(fields.Datetime.now() + timedelta(seconds=again))
         self._arm_next()
 
     @api.model

@@ -216,6 +216,8 @@ class SyncMappingPreview(models.Model):
                 _logger.exception("Synchronisation: mapping preview %s failed", preview.id)
                 preview._stop(_("Stopped by an unexpected %s.", type(error).__name__))
             if not self._commit_batch(preview):
+                # Odoo may take it for done, and has forgotten what it was started by.
+                self._look_again()
                 break
 
     @api.model

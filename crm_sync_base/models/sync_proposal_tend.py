@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 from markupsafe import Markup
 from odoo import _, api, models
 from odoo.tools import plaintext2html
@@ -16,15 +18,15 @@ class SyncProposalTend(models.Model):
     @api.model
     def _cron_tend(self):
         """Expire what nobody decided in time, and give whoever may decide one task for all that waits."""
-        self._note_decisions()
-        late = self.search([("state", "=", "pending"), ("expires_at", "<=", clock.now())])
-        late._expire()
-        self._assign()
+        cron = self.env.ref("crm_sync_base.ir_cron_proposal")
+        again = cron._sync_run_parts(self._note_decisions, self._expire_late, self._assign)
+        if again:
+            cron._trigger(at=clock.now() + timedelta(seconds=again))
         upcoming = self.search(
-            [("state", "=", "pending"), ("expires_at", "!=", False)], order="expires_at", limit=1
+            [("state", "=", "pending"), ("expires_at", ">", clock.now())], order="expires_at", limit=1
         )
         if upcoming:
-            self.env.ref("crm_sync_base.ir_cron_proposal")._trigger(at=upcoming.expires_at)
+            cron._trigger(at=upcoming.expires_at)
 
     def _note_decisions(self):
         """Leave a note of each decision on its record; whoever decides does not wait for it."""
@@ -50,6 +52,10 @@ class SyncProposalTend(models.Model):
             bodies[one.res_id] = bodies.get(one.res_id, Markup()) + plaintext2html(text)
         records = model.browse(bodies).exists()
         records._message_log_batch({record.id: bodies[record.id] for record in records})
+
+    def _expire_late(self):
+        """Close what nobody decided in time."""
+        self.search([("state", "=", "pending"), ("expires_at", "<=", clock.now())])._expire()
 
     def _expire(self):
         """Close these: Odoo's values stay, a new change of the source is proposed anew."""

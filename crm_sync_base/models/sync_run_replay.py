@@ -125,6 +125,8 @@ class SyncRunReplay(models.Model):
             try:
                 run._hand_over()
                 if not self._commit_batch(run):
+                    # Odoo may take it for done, and has forgotten what it was started by.
+                    self._look_again(seconds=0)
                     return False
                 lost = 0
             except (LockError, *DATABASE_TROUBLE):
@@ -145,11 +147,18 @@ class SyncRunReplay(models.Model):
         """End the running replays of which no job waits any more."""
         running = self.search([("kind", "in", self._background_kinds()), ("state", "=", "running")])
         running.invalidate_recordset(["waiting_count", "failed_count"])
-        finished = running.filtered(lambda run: run._has_ended())
-        for run in finished:
-            run._finish()
-        if running - finished:
+        if running.filtered(lambda run: not run._end_if_finished()):
             self._look_again()
+
+    def _end_if_finished(self):
+        """End the run if nothing of it is left to do; return whether it has ended."""
+        try:
+            with self.env.cr.savepoint():
+                if self._has_ended():
+                    self._finish()
+        except DATABASE_TROUBLE as error:  # somebody cancels it just now, say
+            _logger.info("Synchronisation: run %s is looked at again: %s", self.id, type(error).__name__)
+        return self.state != "running"
 
     @api.model
     def _background_kinds(self):

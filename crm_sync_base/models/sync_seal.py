@@ -100,7 +100,11 @@ class SyncSeal(models.Model):
             try:
                 count = self._seal()
                 sealed += count
-                if not self._commit_sealed(count) or not count:
+                if not count:
+                    break
+                if not self._commit_sealed(count):
+                    # Odoo takes it for done, and has forgotten what it was started by.
+                    self.env["sync.metric.mark"]._arm("crm_sync_base.ir_cron_seal")
                     break
                 lost = 0
             except (psycopg2.errors.UniqueViolation, *DATABASE_TROUBLE):

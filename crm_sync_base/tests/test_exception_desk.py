@@ -1,13 +1,18 @@
 from datetime import timedelta
 from decimal import Decimal
+from unittest.mock import patch
 
+import psycopg2
 from odoo import Command, fields
 from odoo.exceptions import UserError
 from odoo.tests import new_test_user, tagged
+from odoo.tools import mute_logger
 
 from ..lib.errors import ERROR_CLASSES, AuthFailed, DataInvalid, LaneStalled
 from ..models.sync_endpoint_gate import Blocked
 from .common import SyncCase
+
+LOGS = ("odoo.addons.crm_sync_base.models.ir_cron", "odoo.addons.crm_sync_base.models.sync_exception_desk")
 
 RULES = [
     {"path": "Name", "field": "name", "required": True, "label": "Name"},
@@ -463,6 +468,18 @@ class TestExceptionWork(DeskCase):
         self.assertEqual(len(self.card.activity_ids), 1)
         self.card.action_resolve()
         self.assertFalse(self.card.activity_ids)
+
+    def test_trouble_with_one_part_of_the_desk_delays_no_other(self):
+        cron = self.env.ref("crm_sync_base.ir_cron_exception_desk")
+        triggers = [("cron_id", "=", cron.id)]
+        for part, error in (("_tend", ZeroDivisionError), ("_wake_snoozed", psycopg2.errors.DiskFull)):
+            self.card.write({"escalated_at": False, "deadline": fields.Datetime.now() - timedelta(minutes=1)})
+            self.env["ir.cron.trigger"].search(triggers).unlink()
+            with patch.object(type(self.desk), part, autospec=True, side_effect=error), mute_logger(*LOGS):
+                self.desk._cron_desk()
+            self.assertTrue(self.card.escalated_at, part)
+            soon = fields.Datetime.now() + timedelta(seconds=62)
+            self.assertTrue(self.env["ir.cron.trigger"].search([*triggers, ("call_at", "<=", soon)]), part)
 
     def test_the_clock_is_armed_for_the_next_deadline(self):
         cron = self.env.ref("crm_sync_base.ir_cron_exception_desk")

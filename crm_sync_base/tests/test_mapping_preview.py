@@ -71,6 +71,14 @@ class TestMappingPreview(SyncCase):
         Preview._cron_preview()
         self.assertEqual((preview.state, preview.done_count), ("done", 3))
 
+    def test_previews_that_take_longer_than_their_time_go_on_soon(self):
+        with patch.object(type(self.env["sync.mapping.preview"]), "_commit_batch", return_value=False):
+            self.preview()
+        cron = self.env.ref("crm_sync_base.ir_cron_mapping_preview")
+        self.assertTrue(
+            self.env["ir.cron.trigger"].search([("cron_id", "=", cron.id), ("call_at", ">", fields.Datetime.now())])
+        )
+
     def test_a_new_field_is_shown_before_and_after(self):
         self.add(remote_path="Phone", field_name="phone", transform="phone")
         before = self.ledger()

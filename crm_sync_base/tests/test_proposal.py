@@ -1,5 +1,7 @@
 from datetime import timedelta
+from unittest.mock import patch
 
+from odoo import fields
 from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tests import new_test_user, tagged
 from odoo.tools import mute_logger
@@ -70,6 +72,20 @@ class TestApproval(ProposalCase):
         self.make_flow([NAME, VAT])
         self.assertEqual(self.arrive(Vat="DE1").vat, "DE1")
         self.assertFalse(self.proposals())
+
+    def test_a_decision_that_cannot_be_noted_keeps_nothing_from_expiring(self):
+        _partner, proposal = self.propose()
+        proposal.sudo().expires_at = fields.Datetime.now() - timedelta(minutes=1)
+        cron = self.env.ref("crm_sync_base.ir_cron_proposal")
+        triggers = [("cron_id", "=", cron.id)]
+        self.env["ir.cron.trigger"].search(triggers).unlink()
+        with (
+            patch.object(type(proposal), "_note_decisions", autospec=True, side_effect=ZeroDivisionError),
+            mute_logger("odoo.addons.crm_sync_base.models.ir_cron"),
+        ):
+            self.env["sync.proposal"]._cron_tend()
+        self.assertEqual(proposal.state, "expired")
+        self.assertTrue(self.env["ir.cron.trigger"].search([*triggers, ("call_at", ">", fields.Datetime.now())]))
 
     def test_approved_is_applied_as_an_ordinary_change(self):
         partner, proposal = self.propose()

@@ -8,7 +8,7 @@ from odoo.tests import new_test_user, tagged
 from odoo.tools import mute_logger
 
 from ..lib import chain, clock, spans
-from ..models import sync_seal, sync_seal_check, sync_seal_key
+from ..models import sync_metric_mark, sync_seal, sync_seal_check, sync_seal_key
 from .common import ACCOUNT_RULES, SyncCase
 
 
@@ -190,6 +190,18 @@ class TestSeal(SyncCase):
         with patch.object(sync_seal_check, "ROWS", 2), patch.object(sync_seal_check, "SEALS", 2):
             self.assert_intact()
         self.assertEqual(self.check.change_count, 5)
+
+    def test_a_backlog_that_takes_longer_than_its_time_goes_on_in_a_minute(self):
+        for name in ("One", "Two"):
+            self.record(name)
+        triggers = self.env["ir.cron.trigger"].sudo()
+        mine = [("cron_id", "=", self.env.ref("crm_sync_base.ir_cron_seal").id)]
+        triggers.search(mine).unlink()
+        sync_metric_mark._armed.clear()
+        with patch.object(sync_seal, "ROWS", 1), patch.object(type(self.Seal), "_commit_sealed", return_value=False):
+            self.Seal._cron_seal()
+        self.assertEqual(self.Seal.search([]).mapped("change_count"), [1])
+        self.assertTrue(triggers.search(mine))
 
     def test_recording_starts_the_sealer(self):
         cron = self.env.ref("crm_sync_base.ir_cron_seal")
