@@ -147,6 +147,8 @@ class TestAccess(SyncCase):
             self.flow.with_user(auditor).action_poll_now,
             self.flow.with_user(auditor).action_send_all,
             self.flow.with_user(auditor).action_switch_off,
+            self.flow.with_user(auditor).action_pause,
+            self.flow.with_user(auditor).action_resume,
             self.flow.mapping_id.with_user(auditor).action_new_version,
         ):
             with self.subTest(attempt.__name__), self.assertRaises(AccessError):
