@@ -180,6 +180,17 @@ class TestExceptionDesk(DeskCase):
         card._resolve_by_itself("Work advances again.")
         self.assertEqual(card.closed_by, "self")
 
+    def test_cards_that_no_record_waits_for_have_nothing_to_retry(self):
+        card = self.desk._raise(self.flow, self.connection, DataInvalid("A fault of no record"))
+        nobody, nowhere = self.env["sync.flow"], self.env["sync.connection"]
+        stalled = self.desk._raise(nobody, nowhere, LaneStalled("Nobody picks it up."))
+        with self.assertRaisesRegex(UserError, "waits for this card. Open it"):
+            card.action_retry()
+        with self.assertRaisesRegex(UserError, "waits for these cards. Open each"):
+            (card | stalled).action_retry()
+        broken = self.break_accounts("a1")
+        self.assertEqual((stalled | broken).action_retry()["params"]["message"], "The record runs again.")
+
     def test_refused_credentials_lead_to_the_connection(self):
         card = self.desk._raise_for_connection(self.connection, AuthFailed("The token is refused."))
         self.assertEqual(card.fix_kind, "connect")
@@ -281,6 +292,27 @@ class TestExceptionWork(DeskCase):
         partners = self.env["res.partner"].search([("name", "like", "Acme a")])
         self.assertEqual(partners.category_id, self.tag)
 
+    def told(self, card):
+        """Say in the dialog of a card what its size is; returns what is told then."""
+        wizard = self.env["sync.exception.fix.wizard"].browse(card.action_fix()["res_id"])
+        wizard.line_ids.res_id = self.tag.id
+        return wizard.action_apply()["params"]["message"]
+
+    def test_of_one_record_is_spoken_as_of_one(self):
+        self.card._ignore("not now")
+        card = self.break_accounts("o1")
+        self.flow.paused = True
+        self.assertEqual(self.told(card), f"Saved. The record waits: The flow {self.flow.name} is paused.")
+
+    def test_of_several_records_is_spoken_as_of_several(self):
+        self.flow.paused = True
+        self.assertEqual(self.told(self.card), f"Saved. 2 records wait: The flow {self.flow.name} is paused.")
+
+    def test_a_fix_that_no_record_waits_for_any_more_is_saved(self):
+        self.card.job_ids.exception_id = False
+        self.assertEqual(self.told(self.card), "Saved. No record waits for this any more.")
+        self.assertEqual(self.map.line_ids.record_ref, self.tag)
+
     def test_a_record_is_found_by_what_identifies_it(self):
         self.card._ignore("not now")
         card = self.break_accounts("c1", Size="", Country="QQ")
@@ -339,7 +371,8 @@ class TestExceptionWork(DeskCase):
         self.assertFalse(self.jobs(state="pending", flow_id=self.flow.id))
         self.assertIn("Test CRM is not connected", wizard.obstacles)
         self.assertEqual(wizard.job_count, 2)
-        wizard.action_retry()
+        told = wizard.action_retry()["params"]["message"]
+        self.assertEqual(told, "2 jobs run by themselves as soon as they can.")
         self.assertEqual(len(self.jobs(state="pending", flow_id=self.flow.id)), 2)
         self.connection.action_connect()
         self.map.line_ids = [
@@ -360,7 +393,7 @@ class TestExceptionWork(DeskCase):
         self.assertEqual(wizard.obstacles, f"The flow {self.flow.name} is paused.")
         self.assertEqual(wizard.job_count, 1)
         self.assertFalse(self.jobs(state="pending", flow_id=self.flow.id))
-        wizard.action_retry()
+        self.assertEqual(wizard.action_retry()["params"]["message"], "The job runs by itself as soon as it can.")
         self.assertEqual(self.jobs(state="pending", flow_id=self.flow.id).replay_of_id, job)
         self.flow.paused = False
         other = self.card.sample_ids - job
@@ -371,6 +404,13 @@ class TestExceptionWork(DeskCase):
         self.map.connection_id = self.connection
         wizard = self.asked(self.map.action_retry_waiting())
         self.assertEqual((wizard.obstacles, wizard.job_count), ("Held back: Year end", 2))
+
+    def test_a_value_map_that_nothing_waits_for_says_so(self):
+        self.card._ignore("not now")
+        self.jobs(state="failed").write({"state": "cancelled"})
+        self.map.connection_id = self.connection
+        told = self.map.action_retry_waiting()["params"]["message"]
+        self.assertEqual(told, "There is nothing to run again.")
 
     def obstacles(self):
         return self.env["sync.job"]._obstacles(self.card._failed_domain())
