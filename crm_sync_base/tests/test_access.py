@@ -1,5 +1,7 @@
+from lxml import etree
 from odoo.exceptions import AccessError
 from odoo.tests import new_test_user, tagged
+from odoo.tools.safe_eval import safe_eval
 
 from ..lib.errors import DataInvalid
 from .common import ACCOUNT_RULES, SyncCase
@@ -102,6 +104,19 @@ class TestAccess(SyncCase):
             for action_name in set(ACTIONS) - HIDDEN.get(name, set()):
                 with self.subTest(f"{name}: {action_name}"):
                     self.open_action(user, self.env.ref(f"crm_sync_base.action_sync_{action_name}"))
+
+    def test_every_list_is_searched_by_fields_filters_and_groups_of_its_own(self):
+        actions = self.env["ir.actions.act_window"].search([("res_model", "=like", "sync.%")])
+        for model in {action.res_model for action in actions if "list" in action.view_mode}:
+            with self.subTest(model):
+                Model = self.env[model]
+                view = Model.get_view(view_type="search")
+                self.assertTrue(view["id"], "it has no search view")
+                search = etree.fromstring(view["arch"])
+                for node in search.xpath("//filter[@domain]"):
+                    Model.search(safe_eval(node.get("domain"), {"uid": self.env.uid}), limit=1)
+                for node in search.xpath("//group/filter[@context]"):
+                    Model._read_group([], [safe_eval(node.get("context"))["group_by"]], ["__count"])
 
     def test_the_console_for_everybody_who_may_look(self):
         for name, user in self.users.items():
