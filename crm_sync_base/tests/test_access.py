@@ -18,7 +18,7 @@ AUDIT = {
     "menu_sync_binding_former",
 }
 VERIFY = {"menu_sync_seal", "menu_sync_seal_check"}
-JOBS = {"menu_sync_jobs", "menu_sync_console", "menu_sync_job_edit"}
+JOBS = {"menu_sync_jobs", "menu_sync_console", "menu_sync_job_all", "menu_sync_job_edit"}
 WORK = DESK | LEDGERS | JOBS | AUDIT | GOVERNANCE | {
     "menu_sync_matrix", "menu_sync_violation",
     "menu_sync_flow", "menu_sync_connection", "menu_sync_configuration", "menu_sync_value_map", "menu_sync_hold",
