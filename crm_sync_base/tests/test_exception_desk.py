@@ -204,6 +204,11 @@ class TestExceptionDesk(DeskCase):
         self.connection.action_connect()
         self.assertEqual((card.state, card.closed_by), ("resolved", "self"))
 
+    def test_what_a_card_says_under_the_pointer_is_translated(self):
+        view = self.env.ref("crm_sync_base.view_sync_exception_kanban")
+        terms = view._fields["arch_db"].get_trans_terms(view.arch_db)
+        self.assertLessEqual({"Until {{0}}", "First seen {{0}}"}, set(terms))
+
     def test_each_kind_of_error_is_explained_and_has_a_runbook(self):
         texts = self.desk._explanations()
         labels = dict(self.desk._selection_error_code())
