@@ -155,8 +155,23 @@ class SyncExceptionAction(models.Model):
 
         Where something would keep them waiting (a provider that is failing, a paused
         connection or flow), it says so and asks first.
+
+        :raises AccessError: for who may not work on jobs.
+        :raises UserError: when no record waits for them.
         """
         self._check_operator()
+        if not self.env["sync.job"].search_count(self._failed_domain(), limit=1):
+            raise UserError(
+                _(
+                    "There is nothing to retry: no record waits for this card. Open it and do what it says. "
+                    "Resolve closes it by hand."
+                )
+                if len(self) == 1
+                else _(
+                    "There is nothing to retry: no record waits for these cards. Open each and do what it says. "
+                    "Resolve closes them by hand."
+                )
+            )
         return self.env["sync.job"]._ask_and_retry(self._failed_domain())
 
     def _retry_all(self):

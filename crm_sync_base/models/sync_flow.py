@@ -395,10 +395,13 @@ class SyncFlow(models.Model):
         """Ignore what arrives from now on."""
         self.mode = "off"
 
-    def action_toggle_pause(self):
-        """Hold the flow's jobs back, or let them run again."""
-        for flow in self:
-            flow.paused = not flow.paused
+    def action_pause(self):
+        """Hold the jobs of these flows back; nothing is lost."""
+        self.paused = True
+
+    def action_resume(self):
+        """Let the jobs of these flows run again."""
+        self.paused = False
 
     def action_edit_mapping(self):
         """Open the mapping version in preparation; without one, begin the next (or the first)."""

@@ -44,8 +44,8 @@ class SyncJobRetry(models.Model):
     def _ask_and_retry(self, domain):
         """Retry what a domain finds, unless something would keep it waiting.
 
-        :return: the action that says how many run, or the dialog that says what is in
-            the way and asks.
+        :return: the action that says how many run, if any, or the dialog that says what
+            is in the way and asks.
         :raises AccessError: for who may not work on jobs.
         """
         self.check_access("write")
@@ -53,7 +53,10 @@ class SyncJobRetry(models.Model):
         if self._obstacles(domain):
             return self.env["sync.job.retry.wizard"]._action_for(domain)
         count = self._retry_found(domain)
-        message = _("The record runs again.") if count == 1 else _("%s records run again.", count)
+        if not count:
+            message = _("There is nothing to run again.")
+        else:
+            message = _("The record runs again.") if count == 1 else _("%s records run again.", count)
         return self._notice(message, then={"type": "ir.actions.client", "tag": "soft_reload"})
 
     @api.model

@@ -1,5 +1,7 @@
+from lxml import etree
 from odoo.exceptions import AccessError
 from odoo.tests import new_test_user, tagged
+from odoo.tools.safe_eval import safe_eval
 
 from ..lib.errors import DataInvalid
 from .common import ACCOUNT_RULES, SyncCase
@@ -16,7 +18,7 @@ AUDIT = {
     "menu_sync_binding_former",
 }
 VERIFY = {"menu_sync_seal", "menu_sync_seal_check"}
-JOBS = {"menu_sync_jobs", "menu_sync_console", "menu_sync_job_edit"}
+JOBS = {"menu_sync_jobs", "menu_sync_console", "menu_sync_job_all", "menu_sync_job_edit"}
 WORK = DESK | LEDGERS | JOBS | AUDIT | GOVERNANCE | {
     "menu_sync_matrix", "menu_sync_violation",
     "menu_sync_flow", "menu_sync_connection", "menu_sync_configuration", "menu_sync_value_map", "menu_sync_hold",
@@ -103,6 +105,19 @@ class TestAccess(SyncCase):
                 with self.subTest(f"{name}: {action_name}"):
                     self.open_action(user, self.env.ref(f"crm_sync_base.action_sync_{action_name}"))
 
+    def test_every_list_is_searched_by_fields_filters_and_groups_of_its_own(self):
+        actions = self.env["ir.actions.act_window"].search([("res_model", "=like", "sync.%")])
+        for model in {action.res_model for action in actions if "list" in action.view_mode}:
+            with self.subTest(model):
+                Model = self.env[model]
+                view = Model.get_view(view_type="search")
+                self.assertTrue(view["id"], "it has no search view")
+                search = etree.fromstring(view["arch"])
+                for node in search.xpath("//filter[@domain]"):
+                    Model.search(safe_eval(node.get("domain"), {"uid": self.env.uid}), limit=1)
+                for node in search.xpath("//group/filter[@context]"):
+                    Model._read_group([], [safe_eval(node.get("context"))["group_by"]], ["__count"])
+
     def test_the_console_for_everybody_who_may_look(self):
         for name, user in self.users.items():
             with self.subTest(name):
@@ -147,6 +162,8 @@ class TestAccess(SyncCase):
             self.flow.with_user(auditor).action_poll_now,
             self.flow.with_user(auditor).action_send_all,
             self.flow.with_user(auditor).action_switch_off,
+            self.flow.with_user(auditor).action_pause,
+            self.flow.with_user(auditor).action_resume,
             self.flow.mapping_id.with_user(auditor).action_new_version,
         ):
             with self.subTest(attempt.__name__), self.assertRaises(AccessError):

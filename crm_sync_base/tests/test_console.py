@@ -163,10 +163,12 @@ class TestConsole(SyncCase):
         other = self.make_flow(ACCOUNT_RULES, name="Contacts of another", connection_id=elsewhere.id)
         moved = self.jobs(external_id="due")
         moved.write({"flow_id": other.id, "connection_id": elsewhere.id})
+        bad.subject = "Acme of Ghent"
         for name, value, expected in (
             ("flow_id", "of another", moved),
             ("connection_id", "second", moved),
             ("name", "bad", bad),
+            ("name", "of ghent", bad),
             ("external_id", "planned", planned),
             ("external_id", "plan", self.env["sync.job"]),
             ("correlation_id", planned.correlation_id, planned),

@@ -144,6 +144,15 @@ class TestEngineQueue(SyncCase):
         self.connection.action_resume()
         self.assertTrue(self.claim())
 
+    def test_several_flows_are_paused_and_resumed_whatever_they_were(self):
+        flows = self.flow | self.make_flow(ACCOUNT_RULES, remote_object="Person")
+        self.flow.paused = True
+        flows.action_pause()
+        self.assertEqual(flows.mapped("paused"), [True, True])
+        self.flow.paused = False
+        flows.action_resume()
+        self.assertEqual(flows.mapped("paused"), [False, False])
+
     def test_a_pause_says_what_is_still_being_finished(self):
         self.enqueue(self.spec("a"))
         self.enqueue(self.spec("b"))

@@ -1,6 +1,7 @@
 from datetime import timedelta
 from pathlib import Path
 
+from lxml import etree
 from odoo import fields
 from odoo.exceptions import AccessError, RedirectWarning
 from odoo.tests import HttpCase, new_test_user, tagged
@@ -88,6 +89,18 @@ class TestExceptionAccess(DeskCase):
         self.card._ignore("A test")
         with self.assertRaises(AccessError):
             card.action_reopen()
+
+    def buttons(self, name, kind):
+        """Return the methods behind the buttons that somebody sees above a view."""
+        arch = etree.fromstring(self.desk.with_user(self.users[name]).get_view(view_type=kind)["arch"])
+        return {button.get("name") for button in arch.xpath("/*/header/button")}
+
+    def test_who_may_press_a_button_on_one_card_may_on_many(self):
+        for name in self.users:
+            with self.subTest(name):
+                one, many = self.buttons(name, "form"), self.buttons(name, "list")
+                alone = {"action_fix", "action_assign_to_me"}  # a list has *Assign*
+                self.assertEqual(many - {"action_open_assign"}, one - alone)
 
     def wizard_of(self, card):
         """Return the dialog that the card's main button opens, as its reader."""

@@ -76,6 +76,11 @@ class TestExceptionDesk(DeskCase):
         self.assertEqual(cards.mapped("is_snoozed"), [True, True])
         self.assertEqual(cards.action_retry()["params"]["message"], "3 records run again.")
         self.run_lane()
+        cards.action_wake()
+        self.assertEqual(cards.mapped("is_snoozed"), [False, False])
+        cards.action_resolve()
+        self.assertEqual(set(cards.mapped("state")), {"resolved"})
+        cards.action_reopen()
         chosen(cards.action_open_ignore(), reason="Test data").action_ignore()
         self.assertEqual(set(cards.mapped("state")), {"ignored"})
         cards.action_reopen()
@@ -185,6 +190,17 @@ class TestExceptionDesk(DeskCase):
         card._resolve_by_itself("Work advances again.")
         self.assertEqual(card.closed_by, "self")
 
+    def test_cards_that_no_record_waits_for_have_nothing_to_retry(self):
+        card = self.desk._raise(self.flow, self.connection, DataInvalid("A fault of no record"))
+        nobody, nowhere = self.env["sync.flow"], self.env["sync.connection"]
+        stalled = self.desk._raise(nobody, nowhere, LaneStalled("Nobody picks it up."))
+        with self.assertRaisesRegex(UserError, "waits for this card. Open it"):
+            card.action_retry()
+        with self.assertRaisesRegex(UserError, "waits for these cards. Open each"):
+            (card | stalled).action_retry()
+        broken = self.break_accounts("a1")
+        self.assertEqual((stalled | broken).action_retry()["params"]["message"], "The record runs again.")
+
     def test_refused_credentials_lead_to_the_connection(self):
         card = self.desk._raise_for_connection(self.connection, AuthFailed("The token is refused."))
         self.assertEqual(card.fix_kind, "connect")
@@ -192,6 +208,11 @@ class TestExceptionDesk(DeskCase):
         self.assertEqual((action["res_model"], action["res_id"]), ("sync.connection", self.connection.id))
         self.connection.action_connect()
         self.assertEqual((card.state, card.closed_by), ("resolved", "self"))
+
+    def test_what_a_card_says_under_the_pointer_is_translated(self):
+        view = self.env.ref("crm_sync_base.view_sync_exception_kanban")
+        terms = view._fields["arch_db"].get_trans_terms(view.arch_db)
+        self.assertLessEqual({"Until {{0}}", "First seen {{0}}"}, set(terms))
 
     def test_each_kind_of_error_is_explained_and_has_a_runbook(self):
         texts = self.desk._explanations()
@@ -286,6 +307,27 @@ class TestExceptionWork(DeskCase):
         partners = self.env["res.partner"].search([("name", "like", "Acme a")])
         self.assertEqual(partners.category_id, self.tag)
 
+    def told(self, card):
+        """Say in the dialog of a card what its size is; returns what is told then."""
+        wizard = self.env["sync.exception.fix.wizard"].browse(card.action_fix()["res_id"])
+        wizard.line_ids.res_id = self.tag.id
+        return wizard.action_apply()["params"]["message"]
+
+    def test_of_one_record_is_spoken_as_of_one(self):
+        self.card._ignore("not now")
+        card = self.break_accounts("o1")
+        self.flow.paused = True
+        self.assertEqual(self.told(card), f"Saved. The record waits: The flow {self.flow.name} is paused.")
+
+    def test_of_several_records_is_spoken_as_of_several(self):
+        self.flow.paused = True
+        self.assertEqual(self.told(self.card), f"Saved. 2 records wait: The flow {self.flow.name} is paused.")
+
+    def test_a_fix_that_no_record_waits_for_any_more_is_saved(self):
+        self.card.job_ids.exception_id = False
+        self.assertEqual(self.told(self.card), "Saved. No record waits for this any more.")
+        self.assertEqual(self.map.line_ids.record_ref, self.tag)
+
     def test_a_record_is_found_by_what_identifies_it(self):
         self.card._ignore("not now")
         card = self.break_accounts("c1", Size="", Country="QQ")
@@ -344,7 +386,8 @@ class TestExceptionWork(DeskCase):
         self.assertFalse(self.jobs(state="pending", flow_id=self.flow.id))
         self.assertIn("Test CRM is not connected", wizard.obstacles)
         self.assertEqual(wizard.job_count, 2)
-        wizard.action_retry()
+        told = wizard.action_retry()["params"]["message"]
+        self.assertEqual(told, "2 jobs run by themselves as soon as they can.")
         self.assertEqual(len(self.jobs(state="pending", flow_id=self.flow.id)), 2)
         self.connection.action_connect()
         self.map.line_ids = [
@@ -365,7 +408,7 @@ class TestExceptionWork(DeskCase):
         self.assertEqual(wizard.obstacles, f"The flow {self.flow.name} is paused.")
         self.assertEqual(wizard.job_count, 1)
         self.assertFalse(self.jobs(state="pending", flow_id=self.flow.id))
-        wizard.action_retry()
+        self.assertEqual(wizard.action_retry()["params"]["message"], "The job runs by itself as soon as it can.")
         self.assertEqual(self.jobs(state="pending", flow_id=self.flow.id).replay_of_id, job)
         self.flow.paused = False
         other = self.card.sample_ids - job
@@ -376,6 +419,13 @@ class TestExceptionWork(DeskCase):
         self.map.connection_id = self.connection
         wizard = self.asked(self.map.action_retry_waiting())
         self.assertEqual((wizard.obstacles, wizard.job_count), ("Held back: Year end", 2))
+
+    def test_a_value_map_that_nothing_waits_for_says_so(self):
+        self.card._ignore("not now")
+        self.jobs(state="failed").write({"state": "cancelled"})
+        self.map.connection_id = self.connection
+        told = self.map.action_retry_waiting()["params"]["message"]
+        self.assertEqual(told, "There is nothing to run again.")
 
     def obstacles(self):
         return self.env["sync.job"]._obstacles(self.card._failed_domain())

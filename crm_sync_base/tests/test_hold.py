@@ -1,8 +1,10 @@
 from datetime import timedelta
 
+from lxml import etree
 from odoo import fields
 from odoo.exceptions import AccessError
 from odoo.tests import new_test_user, tagged
+from odoo.tools.safe_eval import safe_eval
 
 from ..lib import clock
 from .common import ACCOUNT_RULES, SyncCase
@@ -55,6 +57,15 @@ class TestHold(SyncCase):
         window.write({"date_end": now - timedelta(minutes=1)})
         self.assertEqual(window.state, "over")
         self.assertTrue(self.claim())
+
+    def test_what_ended_earlier_today_is_not_under_now_or_planned(self):
+        now = fields.Datetime.now()
+        over = self.hold(date_start=now - timedelta(minutes=2), date_end=now - timedelta(minutes=1))
+        holds = self.hold() | self.hold(date_start=now + timedelta(hours=1), date_end=now + timedelta(hours=2))
+        arch = etree.fromstring(self.env["sync.hold"].get_view(view_type="search")["arch"])
+        [node] = arch.xpath("//filter[@name='current']")
+        found = self.env["sync.hold"].search(safe_eval(node.get("domain")))
+        self.assertEqual(found & (over | holds), holds)
 
     def test_what_had_started_is_drained(self):
         self.notify("Account", "a1")

@@ -69,8 +69,8 @@ class TestPhase(SyncCase):
         self.env.invalidate_all()
         self.assertEqual(self.orders.state, "locked")
         self.assertEqual(self.deals.mode, "live")
-        self.deals.action_toggle_pause()
-        self.deals.action_toggle_pause()  # pausing is not going live
+        self.deals.action_pause()
+        self.deals.action_resume()  # resuming is not going live
         self.deals.action_dry_run()
         with self.assertRaises(UserError):
             self.deals.action_go_live()

@@ -332,7 +332,13 @@ class TestReplayRun(ReplayCase):
         wizard.scope = "filter"
         self.assertEqual((wizard.job_count, wizard.left_out_count), (3, 1))
         run = self.start(wizard)
-        self.assertEqual(run.new_count, 3)
+        self.assertEqual((run.name, run.new_count), ("Replay of 3 jobs", 3))
+
+    def test_a_replay_of_one_job_is_called_so(self):
+        job = self.bring(Name="Aurora")
+        action = job.with_context(active_ids=job.ids).action_open_replay_wizard()
+        wizard = self.env["sync.replay.wizard"].browse(action["res_id"])
+        self.assertEqual(self.start(wizard).name, "Replay of one job")
 
     def test_a_selection_that_the_client_cut_off_means_the_filter(self):
         self.bring_many(3)
@@ -381,10 +387,19 @@ class TestReplayRun(ReplayCase):
         with self.assertRaises(ValidationError):
             wizard.action_discard()
         wizard.reason = "Test records"
-        wizard.action_discard()
+        self.assertEqual(wizard.action_discard()["params"]["message"], "2 jobs were discarded.")
         self.assertEqual(set((failed + waiting).mapped("state")), {"cancelled"})
         self.assertEqual(waiting.summary, f"Discarded by {operator.name}: Test records")
         self.assertEqual(exception.state, "resolved")
+
+    def test_one_job_is_discarded(self):
+        failed = self.bring("bad", Name="")
+        action = failed.with_context(active_ids=failed.ids).action_open_discard_wizard()
+        wizard = self.env["sync.job.discard.wizard"].browse(action["res_id"])
+        with self.assertRaisesRegex(ValidationError, "this job is given up"):
+            wizard.action_discard()
+        wizard.reason = "A test record"
+        self.assertEqual(wizard.action_discard()["params"]["message"], "The job was discarded.")
 
     def of_filter(self, open_wizard):
         """Return the dialog that a button of the list opens, and have it mean all that its filter shows."""

@@ -129,16 +129,21 @@ class SyncExceptionFixWizard(models.TransientModel):
                 _("Saved. Still missing: %s", "; ".join(left.mapped("name"))), "warning"
             )
         obstacles = self.env["sync.job"]._obstacles(ready._failed_domain())
-        count = ready._retry_all()
+        count, why = ready._retry_all(), " ".join(obstacles)
+        if not count:
+            return self._close(_("Saved. No record waits for this any more."), "success")
         if obstacles:
             return self._close(
-                _("Saved. %(count)s records wait: %(why)s", count=count, why=" ".join(obstacles)),
+                _("Saved. The record waits: %s", why)
+                if count == 1
+                else _("Saved. %(count)s records wait: %(why)s", count=count, why=why),
                 "warning",
             )
-        if count == 1:
-            return self._close(_("Saved. The record runs again; its card closes by itself."), "success")
         return self._close(
-            _("Saved. %s records run again; their cards close by themselves.", count), "success"
+            _("Saved. The record runs again; its card closes by itself.")
+            if count == 1
+            else _("Saved. %s records run again; their cards close by themselves.", count),
+            "success",
         )
 
     def _helped(self):

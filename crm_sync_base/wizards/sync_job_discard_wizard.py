@@ -36,7 +36,9 @@ class SyncJobDiscardWizard(models.TransientModel):
         """
         self.ensure_one()
         if not (self.reason or "").strip():
-            raise ValidationError(_("Say why these jobs are given up."))
+            raise ValidationError(
+                _("Say why this job is given up.") if self.job_count == 1 else _("Say why these jobs are given up.")
+            )
         jobs = self.env["sync.job"].search(self._asked())
         if not jobs:
             raise UserError(_("None of these jobs is waiting or has failed."))
@@ -46,7 +48,9 @@ class SyncJobDiscardWizard(models.TransientModel):
             "tag": "display_notification",
             "params": {
                 "type": "info",
-                "message": _("%s jobs were discarded.", len(jobs)),
+                "message": _("The job was discarded.")
+                if len(jobs) == 1
+                else _("%s jobs were discarded.", len(jobs)),
                 "next": {"type": "ir.actions.act_window_close"},
             },
         }

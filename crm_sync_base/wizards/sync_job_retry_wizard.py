@@ -47,6 +47,8 @@ class SyncJobRetryWizard(models.TransientModel):
         if not count:
             raise UserError(_("None of these jobs is waiting or has failed."))
         return Job._notice(
-            _("%s jobs run by themselves as soon as they can.", count),
+            _("The job runs by itself as soon as it can.")
+            if count == 1
+            else _("%s jobs run by themselves as soon as they can.", count),
             then={"type": "ir.actions.act_window_close"},
         )

@@ -117,7 +117,7 @@ class SyncReplayWizard(models.TransientModel):
 
     def _run_name(self, jobs):
         if self.scope != "period":
-            return _("Replay of %s jobs", len(jobs))
+            return _("Replay of one job") if len(jobs) == 1 else _("Replay of %s jobs", len(jobs))
         start, end = (
             fields.Datetime.context_timestamp(self, moment).strftime("%Y-%m-%d %H:%M")
             for moment in (self.date_from, self.date_to)

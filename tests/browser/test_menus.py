@@ -13,7 +13,7 @@ BASICS = {"menu_sync_overview", "menu_sync_trace", "menu_sync_exception"}
 LEDGERS = {
     "menu_sync_event", "menu_sync_job", "menu_sync_change", "menu_sync_run", "menu_sync_binding", "menu_sync_saga",
 }
-JOBS = {"menu_sync_console", "menu_sync_job_edit", "menu_sync_binding_former"}
+JOBS = {"menu_sync_console", "menu_sync_job_all", "menu_sync_job_edit", "menu_sync_binding_former"}
 DECIDE = {"menu_sync_mapping_review", "menu_sync_proposal", "menu_sync_approval_rule", "menu_sync_approval_delegation"}
 WORK = BASICS | LEDGERS | JOBS | {"menu_sync_audit", "menu_sync_change_export"} | {
     "menu_sync_proposal", "menu_sync_matrix", "menu_sync_violation",

@@ -40,6 +40,10 @@ export class SyncEditPayload extends Component {
         return this.state.texts[row.pointer] ?? row.value;
     }
 
+    placeholder(row) {
+        return row.absent ? _t("not in the document") : "";
+    }
+
     onInput(row, value) {
         if (value === row.value) {
             delete this.state.texts[row.pointer];

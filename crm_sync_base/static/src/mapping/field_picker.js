@@ -1,4 +1,5 @@
 import { Component, onWillStart, useRef, useState } from "@odoo/owl";
+import { _t } from "@web/core/l10n/translation";
 import { useAutofocus } from "@web/core/utils/hooks";
 
 const SHOWN = 100;
@@ -62,6 +63,10 @@ export class SyncFieldPicker extends Component {
 
     canFollow(field) {
         return this.props.follow && field.relationship && field.references;
+    }
+
+    followLabel(field) {
+        return _t("Fields of %s", field.label);
     }
 
     select(field) {
