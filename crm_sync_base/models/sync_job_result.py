@@ -159,9 +159,15 @@ class SyncJobResult(models.Model):
         subject = subject or self.name or _("The decision")
         if isinstance(error, DATABASE_TROUBLE):
             # Connection lost, disk full, out of memory: nothing is wrong with the record.
-            wrapped = Transient(_("%s: the database could not take it just then.", subject))
+            wrapped = Transient(
+                _("%s: the database could not take it just then.", subject),
+                hint=_("This usually passes by itself. If it does not, look at the database and retry."),
+            )
         elif isinstance(error, UserError):
-            wrapped = DataInvalid(_("%(job)s: Odoo refused it: %(error)s", job=subject, error=error))
+            wrapped = DataInvalid(
+                _("%(job)s: Odoo refused it: %(error)s", job=subject, error=error),
+                hint=_("Correct what Odoo objects to, in Odoo or where the value comes from, then retry."),
+            )
         else:
             wrapped = Bug(
                 _("%(job)s: unexpected %(error)s.", job=subject, error=type(error).__name__),

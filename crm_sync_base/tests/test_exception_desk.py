@@ -194,10 +194,24 @@ class TestExceptionDesk(DeskCase):
         for code in ERROR_CLASSES:
             with self.subTest(code):
                 self.assertTrue(texts.get(code))
+                self.assertTrue(ERROR_CLASSES[code]("It went wrong.").hint)
                 self.assertNotEqual(labels[code], code)
                 html = self.env["sync.runbook"]._html(code)
                 self.assertIn("<h2>What to do</h2>", html)
                 self.assertIn("<ol><li>", html)
+
+
+    def test_what_odoo_refuses_says_what_to_do(self):
+        error = self.env["sync.job"]._as_sync_error(UserError("The name is taken."), "Deal D1")
+        self.assertEqual(error.message, "Deal D1: Odoo refused it: The name is taken.")
+        self.assertIn("Correct what Odoo objects to", error.hint)
+
+    def test_an_error_without_a_hint_says_what_its_class_advises(self):
+        self.remote.poisoned["p1"] = DataInvalid("The provider refuses it.")
+        self.notify("Account", "p1")
+        self.run_lane()
+        job = self.jobs(external_id="p1")
+        self.assertEqual((job.error_hint, job.exception_id.hint), (DataInvalid.advice, DataInvalid.advice))
 
 
 @tagged("post_install", "-at_install")
