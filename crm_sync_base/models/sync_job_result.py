@@ -172,10 +172,24 @@ class SyncJobResult(models.Model):
             wrapped = Bug(
                 _("%(job)s: unexpected %(error)s.", job=subject, error=type(error).__name__),
                 hint=_("The technical details are on the job. Retry, or report them."),
-                fingerprint=f"{type(error).__name__}",
+                fingerprint=self._bug_fingerprint(error),
             )
         wrapped.__cause__ = error
         return wrapped
+
+    @staticmethod
+    def _bug_fingerprint(error):
+        """Return what tells unexpected errors apart: their type and where an addon raised it.
+
+        The place is file and function of the innermost frame of an addon: no line, which moves
+        with every change above it, and no value.
+        """
+        codes = [
+            frame.f_code for frame, _line in tb.walk_tb(error.__traceback__)
+            if str(frame.f_globals.get("__name__")).startswith("odoo.addons.")
+        ]
+        place = f" in {codes[-1].co_filename.rpartition('/')[-1]}:{codes[-1].co_name}" if codes else ""
+        return f"{type(error).__name__}{place}"
 
     @staticmethod
     def _safe_trace(error):

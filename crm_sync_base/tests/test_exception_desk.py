@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from odoo import Command, fields
@@ -205,6 +205,25 @@ class TestExceptionDesk(DeskCase):
         error = self.env["sync.job"]._as_sync_error(UserError("The name is taken."), "Deal D1")
         self.assertEqual(error.message, "Deal D1: Odoo refused it: The name is taken.")
         self.assertIn("Correct what Odoo objects to", error.hint)
+
+    def test_unexpected_errors_of_one_place_are_one_cause(self):
+        def of_a_name(name):
+            return {}[name]
+
+        def of_a_text(text):
+            return datetime.strptime(text, "%Y")  # fails inside the library
+
+        def print_of(function, value):
+            try:
+                function(value)
+            except (KeyError, ValueError) as error:
+                return self.env["sync.job"]._as_sync_error(error, "Deal D1").fingerprint
+
+        self.assertEqual(print_of(of_a_name, "Jane"), "KeyError in test_exception_desk.py:of_a_name")
+        self.assertEqual(print_of(of_a_name, "John"), print_of(of_a_name, "Jane"))
+        self.assertEqual(print_of(of_a_text, "Jane"), "ValueError in test_exception_desk.py:of_a_text")
+        self.assertNotEqual(print_of(lambda name: {}[name], "Jane"), print_of(of_a_name, "Jane"))
+        self.assertEqual(self.env["sync.job"]._as_sync_error(KeyError("x"), "Deal D1").fingerprint, "KeyError")
 
     def test_an_error_without_a_hint_says_what_its_class_advises(self):
         self.remote.poisoned["p1"] = DataInvalid("The provider refuses it.")
