@@ -27,6 +27,7 @@ PAGE_SIZE = 100
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 #: Key prefix -> live mode.
 _KEY_MODES = {"sk_live_": True, "rk_live_": True, "sk_test_": False, "rk_test_": False}
+_CORRECT_URL = "Correct the base URL of the connection."
 
 
 def key_mode(key: str) -> bool:
@@ -287,9 +288,9 @@ def _check_url(url: str) -> None:
     parts = urlsplit(url)
     is_local = (parts.hostname or "") in LOOPBACK
     if parts.scheme != "https" and not (parts.scheme == "http" and is_local):
-        raise PolicyBlocked("The base URL of a Stripe connection must start with https.")
+        raise PolicyBlocked("The base URL of a Stripe connection must start with https.", hint=_CORRECT_URL)
     if parts.username or parts.password or parts.query or parts.fragment:
-        raise PolicyBlocked("The base URL of a Stripe connection must be a plain address.")
+        raise PolicyBlocked("The base URL of a Stripe connection must be a plain address.", hint=_CORRECT_URL)
 
 
 def _reason(error: requests.RequestException) -> str:

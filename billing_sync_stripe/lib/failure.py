@@ -158,10 +158,13 @@ def _client_error(failure: Failure, message: str) -> SyncError:
     if failure.type == "idempotency_error":
         return Conflict(message, hint="The same operation was sent with other values; check it in Stripe's dashboard.")
     if failure.code == "resource_missing" or failure.status == 404:
-        return RemoteGone(message)
+        return RemoteGone(
+            message,
+            hint="Look in Stripe's dashboard whether it was deleted, or is of another account or mode; then retry.",
+        )
     if 300 <= failure.status < 400:
         return PolicyBlocked(message, hint="Correct the base URL of the connection; redirects are not followed.")
-    return DataInvalid(message)
+    return DataInvalid(message, hint="Correct the value in Odoo, or the settings of the connection, then retry.")
 
 
 def _wait(headers: Mapping[str, str]) -> float | None:

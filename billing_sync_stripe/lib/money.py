@@ -18,7 +18,10 @@ def exponent(currency: str) -> int:
     try:
         return const.EXPONENTS[currency.upper()]
     except (KeyError, AttributeError):
-        raise MappingMissing(f"Stripe does not support the currency {currency!r}.") from None
+        raise MappingMissing(
+            f"Stripe does not support the currency {currency!r}.",
+            hint="Charge in a currency that Stripe supports.",
+        ) from None
 
 
 def to_minor(amount: Decimal, currency: str) -> int:

@@ -33,6 +33,7 @@ class TestFailure(BaseCase):
         ):
             with self.subTest(status=status, error=error, headers=headers):
                 self.assertIs(type(fail(status, headers, **error)), expected)
+                self.assertTrue(fail(status, headers, **error).hint)
 
     def test_waits(self):
         self.assertEqual(fail(429, {"retry-after": "7"}, code="rate_limit").retry_after, 7.0)

@@ -25,7 +25,7 @@ class SyncError(Exception):
     """Base of every error that the engine understands.
 
     :param message: what happened, in plain words.
-    :param hint: what the person should do next, or an empty string.
+    :param hint: what the person should do next; by default what the class advises.
     :param problems: every single cause when there are several (all of them are
         reported at once, never only the first).
     :param retry_after: seconds to wait at least, when the vendor said so.
@@ -40,6 +40,7 @@ class SyncError(Exception):
     code = "bug"  #: stored on jobs and exceptions, shown in filters
     recovery = Recovery.RETRY
     max_attempts: int | None = None  #: None = what the flow says
+    advice = ""  #: the hint of an error that comes without one of its own
 
     def __init__(
         self,
@@ -54,7 +55,7 @@ class SyncError(Exception):
     ):
         super().__init__(message)
         self.message = message
-        self.hint = hint
+        self.hint = hint or self.advice
         self.problems = tuple(problems)
         self.retry_after = retry_after
         self.fingerprint = fingerprint or message
@@ -69,6 +70,7 @@ class Transient(SyncError):
     """The remote system or the network failed in a way that passes by itself."""
 
     code = "transient"
+    advice = "This usually passes by itself. If it does not, retry when the other system and the way to it work again."
 
 
 class RateLimited(SyncError):
@@ -76,6 +78,7 @@ class RateLimited(SyncError):
 
     code = "rate_limited"
     recovery = Recovery.WAIT
+    advice = "It goes on by itself as soon as the other system takes calls again; what was given up, retry then."
 
 
 class CircuitOpen(SyncError):
@@ -83,6 +86,7 @@ class CircuitOpen(SyncError):
 
     code = "circuit_open"
     recovery = Recovery.HOLD
+    advice = "Nothing to do: it goes on by itself when the other system works again."
 
 
 class BudgetSpent(SyncError):
@@ -90,6 +94,7 @@ class BudgetSpent(SyncError):
 
     code = "budget_spent"
     recovery = Recovery.HOLD
+    advice = "Nothing to do: it goes on by itself as soon as there are calls left."
 
 
 class AuthFailed(SyncError):
@@ -97,6 +102,7 @@ class AuthFailed(SyncError):
 
     code = "auth_failed"
     recovery = Recovery.PAUSE
+    advice = "Check the credentials and the rights of their user at the other system, then connect again."
 
 
 class Misconfigured(SyncError):
@@ -104,6 +110,7 @@ class Misconfigured(SyncError):
 
     code = "misconfigured"
     recovery = Recovery.PAUSE
+    advice = "Correct the settings of the connection, then connect again."
 
 
 class DataInvalid(SyncError):
@@ -111,6 +118,7 @@ class DataInvalid(SyncError):
 
     code = "data_invalid"
     recovery = Recovery.PERSON
+    advice = "Correct the value where it comes from, or the mapping, then retry."
 
 
 class MappingMissing(SyncError):
@@ -118,6 +126,7 @@ class MappingMissing(SyncError):
 
     code = "mapping_missing"
     recovery = Recovery.PERSON
+    advice = "Say in the value map what the value is on the other side, or correct the value; then retry."
 
 
 class NotReady(SyncError):
@@ -125,12 +134,14 @@ class NotReady(SyncError):
 
     code = "not_ready"
     recovery = Recovery.PERSON
+    advice = "Provide what is missing, then retry."
 
 
 class AmountMismatch(DataInvalid):
     """Totals do not equal the source's to the last unit; both are in the text."""
 
     code = "amount_mismatch"
+    advice = "Compare the amounts of both sides and correct the one that is wrong, then retry."
 
 
 class Conflict(SyncError):
@@ -138,6 +149,7 @@ class Conflict(SyncError):
 
     code = "conflict"
     recovery = Recovery.PERSON
+    advice = "Decide which side is right and correct the other one, then retry."
 
 
 class Ambiguous(SyncError):
@@ -145,6 +157,7 @@ class Ambiguous(SyncError):
 
     code = "ambiguous"
     recovery = Recovery.PERSON
+    advice = "Say which record it is, then retry."
 
 
 class RemoteGone(SyncError):
@@ -152,6 +165,7 @@ class RemoteGone(SyncError):
 
     code = "remote_gone"
     recovery = Recovery.PERSON
+    advice = "Restore the record where it is gone, then retry; if it is rightly gone, ignore this with that reason."
 
 
 class PolicyBlocked(SyncError):
@@ -159,6 +173,7 @@ class PolicyBlocked(SyncError):
 
     code = "policy_blocked"
     recovery = Recovery.PERSON
+    advice = "If the change is right, make it by hand or have the rule changed, then retry; else take it back."
 
 
 class SchemaChanged(SyncError):
@@ -166,6 +181,7 @@ class SchemaChanged(SyncError):
 
     code = "schema_changed"
     recovery = Recovery.PERSON
+    advice = "Correct the mapping that relies on what has changed, then retry."
 
 
 class PaymentDeclined(SyncError):
@@ -173,6 +189,7 @@ class PaymentDeclined(SyncError):
 
     code = "payment_declined"
     recovery = Recovery.PERSON
+    advice = "Ask the customer for another means of payment, then retry."
 
 
 class WorkerKilled(SyncError):
@@ -180,6 +197,7 @@ class WorkerKilled(SyncError):
 
     code = "worker_killed"
     recovery = Recovery.PERSON
+    advice = "Look at the server log of that time, then retry."
 
 
 class LaneStalled(SyncError):
@@ -187,6 +205,7 @@ class LaneStalled(SyncError):
 
     code = "lane_stalled"
     recovery = Recovery.PERSON
+    advice = "Look at the lanes and at the server log: the work goes on by itself once they run."
 
 
 class Bug(SyncError):
@@ -194,6 +213,7 @@ class Bug(SyncError):
 
     code = "bug"
     max_attempts = 3
+    advice = "Retry once. If it comes back, report it."
 
 
 #: every class by its code, for selections and look-ups

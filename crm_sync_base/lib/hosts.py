@@ -40,10 +40,11 @@ class HostPolicy:
         if self.loopback and host in LOOPBACK and parts.scheme in ("http", "https"):
             return
         if parts.scheme != "https":
-            raise PolicyBlocked("Only https addresses are allowed.")
+            raise PolicyBlocked("Only https addresses are allowed.", hint="Correct the address on the connection.")
         if not any(_matches(host, pattern.lower()) for pattern in self.allowed):
             raise PolicyBlocked(
-                f"Calls to {host or url} are not allowed. Allowed are: {', '.join(self.allowed) or 'none'}."
+                f"Calls to {host or url} are not allowed. Allowed are: {', '.join(self.allowed) or 'none'}.",
+                hint="Correct the address on the connection.",
             )
 
 

@@ -282,12 +282,15 @@ def to_error(
     subject: str,
     remedies: Iterable[Remedy] = (),
     culprit: tuple[str, str] | None = None,
+    *,
+    outbound: bool = False,
 ) -> SyncError:
-    """Return the one error that names all problems of a document.
+    """Return the one error that names all problems of a document, or of a record that is to be sent.
 
     :param subject: the record as people know it.
     :param remedies: of problems that come without theirs.
     :param culprit: see `SyncError`.
+    :param outbound: it is an Odoo record that has them.
     """
     unique = list(dict.fromkeys(problems))
     codes = {problem.code for problem in unique}
@@ -303,7 +306,7 @@ def to_error(
     return cls(
         f"{subject}: {trouble} — " + "; ".join(texts),
         problems=texts,
-        hint=_hint(len(texts), len(solutions)),
+        hint=(_hint_outbound if outbound else _hint)(len(texts), len(solutions)),
         fingerprint="|".join(sorted(texts)),
         remedies=solutions,
         culprit=culprit,
@@ -317,6 +320,15 @@ def _hint(problems: int, solutions: int) -> str:
     if solutions >= problems:
         return "Put it right in Odoo, or correct the record in the system that it comes from; then retry."
     return "Put right in Odoo what Odoo lacks, correct the rest in the system that it comes from; then retry."
+
+
+def _hint_outbound(problems: int, solutions: int) -> str:
+    """Return where to begin with an Odoo record: at the record, in a value map, or at both."""
+    if not solutions:
+        return "Correct the record in Odoo, then retry."
+    if solutions >= problems:
+        return "Say what the value is called at the other system, or correct the record in Odoo; then retry."
+    return "Say what the values are called at the other system, correct the rest of the record in Odoo; then retry."
 
 
 @dataclass(slots=True)

@@ -24,9 +24,9 @@ class Remedy:
     :param label: how people call the place of the value ("Tax", "Product").
     :param model: of the Odoo record to choose, open or create; empty for a plain value.
     :param field: identifying field of `model`.
-    :param value: the value at the source (or, for `MAP_OUT`, in Odoo).
+    :param value: the value at the source (or, for `MAP_OUT`, a plain one in Odoo).
     :param map_id: id of the value map that lacks the line.
-    :param res_id: id of the Odoo record.
+    :param res_id: id of the Odoo record (for `MAP_OUT`, of the one that lacks a counterpart).
     """
 
     kind: str

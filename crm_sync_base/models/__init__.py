@@ -66,6 +66,7 @@ from . import sync_binding
 from . import sync_binding_former
 from . import sync_event
 from . import sync_event_inbox
+from . import sync_event_resend
 from . import sync_connection_gaps
 from . import sync_connection_schema
 from . import sync_connection_webhook

@@ -6,11 +6,9 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from odoo import _, api, fields, models
-from odoo.exceptions import UserError
 
 from ..lib import clock, masking
 from ..lib.declarations import VERDICTS
-from ..lib.replay import REPLAYABLE
 from ..lib.vault import VaultError
 
 #: of changes that a poll found although webhooks normally bring them
@@ -417,41 +415,3 @@ class SyncEvent(models.Model):
         self.ensure_one()
         action = self.env["ir.actions.act_window"]._for_xml_id("crm_sync_base.action_sync_event")
         return dict(action, domain=[("delivery", "=", self.delivery)], context={})
-
-    def action_resend(self):
-        """Process the events again, from the provider's current state.
-
-        The first job stays as it is; the new one is its replay.
-
-        :raises AccessError: for who may not work on jobs; enqueueing itself asks nobody.
-        :raises UserError: when none of the events can lead to a job.
-        """
-        self.env["sync.job"].check_access("create")
-        wanted = self.filtered(lambda e: e.verdict == "accepted" and e.remote_object)
-        if not wanted:
-            raise UserError(_("Refused deliveries, and events of no object, cannot be processed again."))
-        ended = wanted.job_id.filtered(lambda job: job.state in REPLAYABLE and job.kind == "record")
-        ended._replay()
-        for event in wanted.filtered(lambda e: e.job_id not in ended):
-            event._enqueue_again()
-        self.env["sync.lane"]._wake()
-        return {
-            "type": "ir.actions.client",
-            "tag": "display_notification",
-            "params": {
-                "type": "info",
-                "message": _("%s events are processed again.", len(wanted)),
-                "next": {"type": "ir.actions.client", "tag": "soft_reload"},
-            },
-        }
-
-    def _enqueue_again(self):
-        """Enqueue what an event without an ended job of its own asks for."""
-        jobs = self.env["sync.job"]._enqueue_documents(
-            self.connection_id,
-            self.remote_object,
-            [self.external_id],
-            {self.external_id: self.correlation_id},
-        )
-        if jobs and not self.job_id:
-            self.job_id = jobs[0]["id"]

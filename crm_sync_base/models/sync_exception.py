@@ -9,6 +9,7 @@ from ..lib.remedy import IDENTIFY, MAP, MAP_OUT, MATCH
 OPEN = ("new", "acknowledged")
 SAMPLES = 5  # of the records that wait, shown on the card's form
 IN_DIALOG = (MAP, MAP_OUT, IDENTIFY)  # fixes that one dialog makes together
+OF_ODOO = ("push", "step")  # kinds of jobs that work on a record of Odoo's, not on one of the source
 OPERATORS = {"=": "=", "!=": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 
 
@@ -187,11 +188,25 @@ class SyncException(models.Model):
             "bug": _("Something happened that nobody foresaw. Nothing of the record was written."),
         }
 
-    @api.depends("error_code")
+    @api.model
+    def _outbound_explanations(self):
+        """Return what is said otherwise of a flow that sends: Odoo is the source there."""
+        return {
+            "data_invalid": _("A record says something that cannot be right. Nothing of it was sent."),
+            "mapping_missing": _(
+                "Odoo uses a value for which the other system has no counterpart yet. Nothing of the "
+                "record was sent."
+            ),
+            "not_ready": _("A record needs something that is not there yet. Nothing of it was sent."),
+        }
+
+    @api.depends("error_code", "flow_id.direction")
     def _compute_explanation(self):
         texts = self._explanations()
+        outbound = {**texts, **self._outbound_explanations()}
         for exception in self:
-            exception.explanation = texts.get(exception.error_code, "")
+            known = outbound if exception.flow_id.direction == "outbound" else texts
+            exception.explanation = known.get(exception.error_code, "")
 
     @api.depends("error_code")
     def _compute_runbook(self):
@@ -369,6 +384,9 @@ class SyncException(models.Model):
             return "job"
         if self.error_code in ("policy_blocked", "remote_gone", "conflict", "payment_declined"):
             return "record" if self.sample_ids[:1].res_id else "source"
+        if self.flow_id.direction == "outbound" or self.sample_ids[:1].kind in OF_ODOO:
+            # Nothing at the other system could be corrected: what is wrong comes from Odoo.
+            return "record" if self.sample_ids[:1].res_id else "job"
         return "source"
 
     @api.model

@@ -49,6 +49,7 @@ class SyncExceptionFix(models.Model):
         if self.kind == MAP:
             return _("%(label)s: say what “%(value)s” is in Odoo", **what)
         if self.kind == MAP_OUT:
+            what["record"] = what["record"] or what["model"]  # its name is not for everybody
             return _("%(label)s: say what “%(record)s” is called at the other end", **what)
         if self.kind == IDENTIFY:
             return _("%(label)s: choose or create the %(model)s “%(value)s”", **what)
@@ -212,14 +213,28 @@ class SyncExceptionFix(models.Model):
         """Add the line that the value map lacks; somebody else's line is left alone.
 
         :param record: "model,id" of the counterpart, or `value` when it is a plain one.
+        :raises UserError: when the remote value stands for something else already.
         """
         self.ensure_one()
         if self._map_line():
             return
+        remote_value = (remote_value or "").strip()
+        taken = self.map_id.line_ids.filtered(lambda line: line.remote_value == remote_value)
+        if taken:
+            local = taken.record_ref.display_name if taken.record_ref else taken.odoo_value
+            raise UserError(
+                _(
+                    "In %(map)s, “%(value)s” stands for %(local)s already. Enter another value, or change the value "
+                    "map first.",
+                    map=self.map_id.name,
+                    value=remote_value,
+                    local=local,
+                )
+            )
         self.env["sync.value.map.line"].create(
             {
                 "map_id": self.map_id.id,
-                "remote_value": (remote_value or "").strip(),
+                "remote_value": remote_value,
                 "record_ref": record,
                 "odoo_value": False if record else value,
             }

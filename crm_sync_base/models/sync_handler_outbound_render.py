@@ -2,10 +2,20 @@ from odoo import _, models
 
 from ..lib import paths
 from ..lib.planner import Problem, to_error
+from ..lib.remedy import MAP_OUT, Remedy
+from ..lib.transform_types import as_text
 from ..lib.transforms import OUTBOUND, Context, TransformProblem, named_paths
 
 #: transforms that give of a linked record one of its fields; empty: the argument names it
 LINK_FIELDS = {"country": "code", "state": "code", "lookup": ""}
+
+
+class Unmapped(TransformProblem):
+    """A value that its value map lacks, named as people know it; `remedy` says how to add it."""
+
+    def __init__(self, message, remedy):
+        super().__init__(message, "mapping_missing")
+        self.remedy = remedy
 
 
 class SyncHandlerOutboundRender(models.AbstractModel):
@@ -23,15 +33,16 @@ class SyncHandlerOutboundRender(models.AbstractModel):
             try:
                 values[rule.remote_path] = self._render_rule(flow, record, rule)
             except TransformProblem as problem:
-                problems.append(Problem(str(problem), problem.code))
+                problems.append(Problem(str(problem), problem.code, getattr(problem, "remedy", None)))
         if problems:
-            raise to_error(problems, record.display_name)
+            raise to_error(problems, record.display_name, outbound=True)
         return values
 
     def _render_rule(self, flow, record, rule):
         holder, name = self._holder(record, rule.field_name)
         value = holder[:1][name]
-        if isinstance(value, models.BaseModel):
+        linked = value if isinstance(value, models.BaseModel) else None
+        if linked is not None:
             value = self._render_relation(flow, value, rule)
         elif value is False and holder._fields[name].type != "boolean":
             value = None
@@ -39,9 +50,31 @@ class SyncHandlerOutboundRender(models.AbstractModel):
         if rule.required and value in (None, "", []):
             raise TransformProblem(_("%s is empty", rule._label()))
         if isinstance(value, list):
-            items = [str(OUTBOUND[rule.transform](item, known)) for item in value]
+            items = [str(self._transformed(rule, item, known, linked)) for item in value]
             return (rule.separator or ", ").join(items) if items else None
-        return OUTBOUND[rule.transform](value, known)
+        return self._transformed(rule, value, known, linked)
+
+    def _transformed(self, rule, value, known, linked):
+        """Return what the provider is told of one value.
+
+        :param linked: the records, one of whose ids it may be; None for a plain value.
+        :raises Unmapped: when a value map lacks it.
+        """
+        try:
+            return OUTBOUND[rule.transform](value, known)
+        except TransformProblem as problem:
+            if problem.code != "mapping_missing" or not rule.value_map_id:
+                raise
+            label, table = rule._label(), rule.value_map_id.id
+            if linked is None:
+                name = as_text(value)
+                remedy = Remedy(MAP_OUT, label, value=name, map_id=table)
+            else:
+                name = linked.browse(value).display_name
+                remedy = Remedy(MAP_OUT, label, linked._name, map_id=table, res_id=value)
+            raise Unmapped(
+                _("%(field)s: the value “%(value)s” has no counterpart yet", field=label, value=name), remedy
+            ) from None
 
     def _render_context(self, record, rule, holder, name):
         """Return what a transform may know of the record besides the value."""

@@ -46,7 +46,10 @@ class SyncHandlerPoll(models.AbstractModel):
                            "known_count": seen - fresh})
                 run.flush_recordset()
                 if run.state == "cancelled":
-                    raise PolicyBlocked(_("%s was cancelled.", run.name))
+                    raise PolicyBlocked(
+                        _("%s was cancelled.", run.name),
+                        hint=_("Nothing to do. Start it anew if it is wanted after all."),
+                    )
             self.env["sync.lane"]._commit()
         if run and done:
             run.write({"state": "done", "done_at": fields.Datetime.now()})

@@ -159,17 +159,37 @@ class SyncJobResult(models.Model):
         subject = subject or self.name or _("The decision")
         if isinstance(error, DATABASE_TROUBLE):
             # Connection lost, disk full, out of memory: nothing is wrong with the record.
-            wrapped = Transient(_("%s: the database could not take it just then.", subject))
+            wrapped = Transient(
+                _("%s: the database could not take it just then.", subject),
+                hint=_("This usually passes by itself. If it does not, look at the database and retry."),
+            )
         elif isinstance(error, UserError):
-            wrapped = DataInvalid(_("%(job)s: Odoo refused it: %(error)s", job=subject, error=error))
+            wrapped = DataInvalid(
+                _("%(job)s: Odoo refused it: %(error)s", job=subject, error=error),
+                hint=_("Correct what Odoo objects to, in Odoo or where the value comes from, then retry."),
+            )
         else:
             wrapped = Bug(
                 _("%(job)s: unexpected %(error)s.", job=subject, error=type(error).__name__),
                 hint=_("The technical details are on the job. Retry, or report them."),
-                fingerprint=f"{type(error).__name__}",
+                fingerprint=self._bug_fingerprint(error),
             )
         wrapped.__cause__ = error
         return wrapped
+
+    @staticmethod
+    def _bug_fingerprint(error):
+        """Return what tells unexpected errors apart: their type and where an addon raised it.
+
+        The place is file and function of the innermost frame of an addon: no line, which moves
+        with every change above it, and no value.
+        """
+        codes = [
+            frame.f_code for frame, _line in tb.walk_tb(error.__traceback__)
+            if str(frame.f_globals.get("__name__")).startswith("odoo.addons.")
+        ]
+        place = f" in {codes[-1].co_filename.rpartition('/')[-1]}:{codes[-1].co_name}" if codes else ""
+        return f"{type(error).__name__}{place}"
 
     @staticmethod
     def _safe_trace(error):

@@ -85,7 +85,8 @@ class TestEventView(EventCase):
         event = self.deliver(("e1", "a1"))
         first = event.job_id
         self.run_lane()
-        event.with_user(self.users["operator"]).action_resend()
+        told = event.with_user(self.users["operator"]).action_resend()["params"]
+        self.assertEqual((told["type"], told["message"]), ("info", "The event is processed again."))
         self.assertEqual(event.job_id, first)
         replay = first.replay_ids
         self.assertEqual((replay.state, replay.correlation_id), ("pending", first.correlation_id))
@@ -98,16 +99,60 @@ class TestEventView(EventCase):
             self.remote.put("Account", f"a{number}", Name=f"Account {number}")
         events = self.deliver(*[(f"e{number}", f"a{number}") for number in range(3)])
         self.run_lane()
-        events.action_resend()
+        self.assertEqual(events.action_resend()["params"]["message"], "3 events are processed again.")
         self.assertEqual(self.run_lane(), 3)
 
     def test_an_event_that_no_flow_wanted_leads_to_a_job_later(self):
         self.flow.mode = "off"
         event = self.deliver(("e1", "a1"))
         self.assertFalse(event.job_id)
+        told = event.action_resend()["params"]
+        self.assertFalse(event.job_id)
+        self.assertEqual(
+            (told["type"], told["message"]),
+            ("warning", "No flow that is switched on takes Account of Test CRM: 1 event stays as it is."),
+        )
         self.flow.mode = "live"
         event.action_resend()
         self.assertEqual(event.job_id.external_id, "a1")
+
+    def test_resend_says_what_becomes_of_a_mixed_selection(self):
+        self.remote.put("Account", "a1", Name="Aurora")
+        taken = self.deliver(("e1", "a1"))
+        self.run_lane()
+        self.flow.mode = "off"
+        missed = self.deliver(("e2", "a2"), ("e3", "a3")) - taken
+        refused = self.deliver(verdict="bad_signature") - taken - missed
+        told = (taken | missed | refused).action_resend()["params"]["message"]
+        self.assertIn("The event is processed again. No flow that is switched on takes Account of Test CRM: "
+                      "2 events stay as they are. 1 event was refused", told)
+        self.assertIn(f"For now this is in the way: The flow {self.flow.name} is switched off", told)
+
+    def test_resend_says_what_keeps_it_waiting(self):
+        self.remote.put("Account", "a1", Name="Aurora")
+        event = self.deliver(("e1", "a1"))
+        fresh = self.deliver(("e2", "a2")) - event
+        self.jobs(external_id="a1")._discard("A test")
+        self.connection.action_pause()
+        for one in (event, fresh):
+            told = one.with_user(self.users["operator"]).action_resend()["params"]
+            self.assertEqual(told["type"], "warning")
+            self.assertIn(
+                "The event is processed again. For now this is in the way: Test CRM is not connected", told["message"]
+            )
+        self.connection.action_connect()
+        self.connection.endpoint_ids._override("open", "They are down")
+        told = fresh.action_resend()["params"]["message"]
+        self.assertIn("For now this is in the way: Test CRM fails or has no calls left", told)
+
+    def test_resend_leaves_what_was_only_planned_to_its_run(self):
+        self.remote.put("Account", "a1", Name="Aurora")
+        event = self.deliver(("e1", "a1"))
+        self.run_lane()
+        self.patch(self.registry["sync.run"], "_keeps_jobs", lambda run: True)
+        told = event.action_resend()["params"]["message"]
+        self.assertEqual(told, "1 event belongs to a dry run or an approved plan: start that run again.")
+        self.assertFalse(event.job_id.replay_ids)
 
     def test_who_may_resend_what(self):
         event = self.deliver(("e1", "a1"))

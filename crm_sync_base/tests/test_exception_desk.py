@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from unittest.mock import patch
 
@@ -220,10 +220,43 @@ class TestExceptionDesk(DeskCase):
         for code in ERROR_CLASSES:
             with self.subTest(code):
                 self.assertTrue(texts.get(code))
+                self.assertTrue(ERROR_CLASSES[code]("It went wrong.").hint)
                 self.assertNotEqual(labels[code], code)
                 html = self.env["sync.runbook"]._html(code)
                 self.assertIn("<h2>What to do</h2>", html)
                 self.assertIn("<ol><li>", html)
+
+
+    def test_what_odoo_refuses_says_what_to_do(self):
+        error = self.env["sync.job"]._as_sync_error(UserError("The name is taken."), "Deal D1")
+        self.assertEqual(error.message, "Deal D1: Odoo refused it: The name is taken.")
+        self.assertIn("Correct what Odoo objects to", error.hint)
+
+    def test_unexpected_errors_of_one_place_are_one_cause(self):
+        def of_a_name(name):
+            return {}[name]
+
+        def of_a_text(text):
+            return datetime.strptime(text, "%Y")  # fails inside the library
+
+        def print_of(function, value):
+            try:
+                function(value)
+            except (KeyError, ValueError) as error:
+                return self.env["sync.job"]._as_sync_error(error, "Deal D1").fingerprint
+
+        self.assertEqual(print_of(of_a_name, "Jane"), "KeyError in test_exception_desk.py:of_a_name")
+        self.assertEqual(print_of(of_a_name, "John"), print_of(of_a_name, "Jane"))
+        self.assertEqual(print_of(of_a_text, "Jane"), "ValueError in test_exception_desk.py:of_a_text")
+        self.assertNotEqual(print_of(lambda name: {}[name], "Jane"), print_of(of_a_name, "Jane"))
+        self.assertEqual(self.env["sync.job"]._as_sync_error(KeyError("x"), "Deal D1").fingerprint, "KeyError")
+
+    def test_an_error_without_a_hint_says_what_its_class_advises(self):
+        self.remote.poisoned["p1"] = DataInvalid("The provider refuses it.")
+        self.notify("Account", "p1")
+        self.run_lane()
+        job = self.jobs(external_id="p1")
+        self.assertEqual((job.error_hint, job.exception_id.hint), (DataInvalid.advice, DataInvalid.advice))
 
 
 @tagged("post_install", "-at_install")
@@ -623,3 +656,107 @@ class TestExceptionWork(DeskCase):
         self.assertEqual(self.desk.search([("id", "in", (self.card | other).ids)]), other | self.card)
         self.assertIn("overdue for 1 h", other.clock)
         self.assertIn("due in 9 h", self.card.clock)
+
+
+@tagged("post_install", "-at_install")
+class TestExceptionOutbound(SyncCase):
+    """What Odoo could not send: the record to correct is Odoo's, the value to map is Odoo's, too."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        rules = [
+            {"path": "Name", "field": "name", "label": "Name"},
+            {"path": "Mail", "field": "email", "label": "Mail", "required": True},
+            {"path": "Market", "field": "country_id", "transform": "value_map", "value_map": "Markets",
+             "label": "Market"},
+            {"path": "Grade", "field": "ref", "transform": "value_map", "value_map": "Grades", "label": "Grade"},
+        ]
+        cls.flow = cls.make_flow(
+            [dict(rule, direction="outbound") for rule in rules],
+            name="Customers out", direction="outbound", handler="outbound", domain="[('is_company', '=', True)]",
+        )
+        tables = cls.env["sync.value.map"].search([("connection_id", "=", cls.connection.id)])
+        cls.markets = tables.filtered(lambda table: table.name == "Markets")
+        cls.grades = tables - cls.markets
+        cls.belgium = cls.env.ref("base.be")
+        cls.operator = new_test_user(
+            cls.env, "desk_outbound", groups="base.group_user,crm_sync_base.group_sync_operator"
+        )
+
+    def send(self, **vals):
+        """Let Odoo send a customer that cannot be sent; returns the customer and the card, as an operator."""
+        partner = self.env["res.partner"].create(
+            {"name": "Acme Out", "is_company": True, "email": "acme@example.com", **vals}
+        )
+        self.run_lane()
+        job = self.jobs(flow_id=self.flow.id, res_id=partner.id)
+        self.assertEqual(job.state, "failed")
+        return partner, job.exception_id.with_user(self.operator)
+
+    def wizard(self, card):
+        """Return the dialog that the card's main button opens."""
+        action = card.action_fix()
+        self.assertEqual(action["res_model"], "sync.exception.fix.wizard")
+        return self.env[action["res_model"]].with_user(self.operator).browse(action["res_id"])
+
+    def test_the_odoo_record_is_opened(self):
+        partner, card = self.send(email=False)
+        self.assertEqual((card.error_code, card.fix_kind), ("data_invalid", "record"))
+        self.assertEqual(card.hint, "Correct the record in Odoo, then retry.")
+        self.assertIn("Nothing of it was sent", card.explanation)
+        action = card.action_fix()
+        self.assertEqual((action["res_model"], action["res_id"]), ("res.partner", partner.id))
+        partner.email = "acme@example.com"
+        self.run_lane()
+        self.assertEqual((card.state, card.closed_by), ("resolved", "self"))
+
+    def test_a_value_without_a_counterpart_is_named_mapped_and_sent(self):
+        _partner, card = self.send(country_id=self.belgium.id)
+        self.assertEqual((card.error_code, card.fix_kind), ("mapping_missing", "dialog"))
+        self.assertEqual(card.message, f"Market: the value “{self.belgium.name}” has no counterpart yet")
+        self.assertIn("Odoo uses a value", card.explanation)
+        self.assertIn("called at the other system", card.hint)
+        self.assertEqual(card.fix_ids.name, f"Market: say what “{self.belgium.name}” is called at the other end")
+        wizard = self.wizard(card)
+        line = wizard.line_ids
+        self.assertTrue(wizard.is_outbound)
+        self.assertEqual(
+            (line.label, line.model, line.res_id, line.remote_value),
+            ("Market", "res.country", self.belgium.id, False),
+        )
+        self.assertFalse(wizard.refusals)
+        line.remote_value = " "
+        with self.assertRaises(UserError):
+            wizard.action_apply()
+        line.remote_value = "Benelux "
+        self.assertIn("The record runs again", wizard.action_apply()["params"]["message"])
+        self.assertEqual((self.markets.line_ids.remote_value, self.markets.line_ids.record_ref),
+                         ("Benelux", self.belgium))
+        self.assertTrue(card.fix_ids.is_done)
+        self.run_lane()
+        self.assertEqual(self.remote.written[-1][2]["Market"], "Benelux")
+        self.assertEqual((card.state, card.closed_by), ("resolved", "self"))
+
+    def test_a_plain_value_is_mapped_beside_a_record(self):
+        _partner, card = self.send(country_id=self.belgium.id, ref="A+")
+        self.assertIn("Grade: the value “A+” has no counterpart yet", card.message)
+        wizard = self.wizard(card)
+        self.assertEqual(len(wizard.line_ids), 2)
+        for line in wizard.line_ids:
+            line.remote_value = f"Our {line.label}"
+        wizard.action_apply()
+        self.assertEqual((self.grades.line_ids.odoo_value, self.grades.line_ids.remote_value), ("A+", "Our Grade"))
+        self.run_lane()
+        values = self.remote.written[-1][2]
+        self.assertEqual((values["Market"], values["Grade"]), ("Our Market", "Our Grade"))
+
+    def test_a_remote_value_stands_for_one_of_odoo_only(self):
+        self.markets.line_ids = [
+            Command.create({"remote_value": "Benelux", "record_ref": f"res.country,{self.env.ref('base.nl').id}"})
+        ]
+        _partner, card = self.send(country_id=self.belgium.id)
+        wizard = self.wizard(card)
+        wizard.line_ids.remote_value = "Benelux"
+        with self.assertRaisesRegex(UserError, "In Markets, “Benelux” stands for Netherlands already"):
+            wizard.action_apply()

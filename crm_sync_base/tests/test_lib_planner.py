@@ -5,6 +5,7 @@ from odoo.tests import BaseCase
 from ..lib import planner
 from ..lib.errors import DataInvalid, MappingMissing, NotReady
 from ..lib.planner import Found, Problem, Rule
+from ..lib.remedy import MAP_OUT, Remedy
 from ..lib.scope import ScopeError, matches, parse_scope
 from ..lib.transforms import Lookup, Reference
 
@@ -54,6 +55,19 @@ class TestPlanner(BaseCase):
         self.assertIsInstance(error, NotReady)
         self.assertEqual(error.problems, ("a", "b"))
         self.assertIn("2 things are missing", error.message)
+
+    def test_the_hint_says_where_to_begin(self):
+        missing = Problem("a", "mapping_missing", Remedy(MAP_OUT, "Terms", value="30", map_id=1))
+        invalid = Problem("b", "data_invalid")
+        self.assertIn("system that it comes from", planner.to_error([invalid], "Deal").hint)
+        for problems, hint in (
+            ([invalid], "Correct the record in Odoo, then retry."),
+            ([missing], "Say what the value is called at the other system, or correct the record in Odoo"),
+            ([missing, invalid], "correct the rest of the record in Odoo"),
+        ):
+            error = planner.to_error(problems, "S0001", outbound=True)
+            self.assertIn(hint, error.hint)
+            self.assertNotIn("comes from", error.hint)
 
     def test_a_constant_takes_the_type_of_its_field(self):
         rule = Rule("", "is_company", "Company", transform="constant", argument="true", cast="boolean")

@@ -160,6 +160,7 @@ class TestRest(BaseCase):
             error = error_of("Echo", status, {}, ("name: required",))
             self.assertIs(type(error), meaning, status)
             self.assertIsInstance(error, SyncError)
+            self.assertTrue(error.hint, status)
 
     def test_the_wait_is_a_number_or_a_date(self):
         self.assertEqual(retry_after({"Retry-After": "7"}), 7.0)

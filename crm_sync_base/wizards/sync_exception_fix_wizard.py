@@ -6,7 +6,7 @@ from ..models.sync_exception import IN_DIALOG, OPEN
 
 
 class SyncExceptionFixWizard(models.TransientModel):
-    """Says what the source's values are in Odoo, and retries: one dialog for a cause."""
+    """Says what values of one system are in the other, and retries: one dialog for a cause."""
 
     _name = "sync.exception.fix.wizard"
     _description = "Fix and Retry"
@@ -21,6 +21,7 @@ class SyncExceptionFixWizard(models.TransientModel):
     helper_ids = fields.Many2many("res.users", compute="_compute_helpers", string="People Who May")
     has_records = fields.Boolean(compute="_compute_has")
     has_values = fields.Boolean(compute="_compute_has")
+    is_outbound = fields.Boolean(compute="_compute_has")
     elsewhere = fields.Text(compute="_compute_elsewhere")
     left_ids = fields.Many2many(
         "sync.exception.fix", compute="_compute_left_ids", string="Still Missing Afterwards"
@@ -60,9 +61,10 @@ class SyncExceptionFixWizard(models.TransientModel):
             people = [line.fix_id._who_may() for line in refused]
             wizard.helper_ids = people[0].browse().union(*people) if people else False
 
-    @api.depends("line_ids.model")
+    @api.depends("line_ids.model", "line_ids.is_outbound")
     def _compute_has(self):
         for wizard in self:
+            wizard.is_outbound = any(line.is_outbound for line in wizard.line_ids)
             wizard.has_records = any(line.model for line in wizard.line_ids)
             wizard.has_values = any(not line.model for line in wizard.line_ids)
 

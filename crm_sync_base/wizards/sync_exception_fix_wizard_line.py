@@ -5,7 +5,7 @@ from ..lib.remedy import IDENTIFY, MAP_OUT
 
 
 class SyncExceptionFixWizardLine(models.TransientModel):
-    """One value of the source, and what it is in Odoo."""
+    """One value of the other system, and what it is in Odoo; one of the two is to be said."""
 
     _name = "sync.exception.fix.wizard.line"
     _description = "Value to Fix"
@@ -18,7 +18,7 @@ class SyncExceptionFixWizardLine(models.TransientModel):
     kind = fields.Selection(related="fix_id.kind")
     label = fields.Char(related="fix_id.label", string="Field")
     model = fields.Char(related="fix_id.model", store=True)
-    remote_value = fields.Char(string="At the Source")
+    remote_value = fields.Char(string="At the Other System")
     is_outbound = fields.Boolean(compute="_compute_is_outbound")
     odoo_value = fields.Char(string="Value in Odoo")
     res_id = fields.Many2oneReference(string="In Odoo", model_field="model")
@@ -60,7 +60,7 @@ class SyncExceptionFixWizardLine(models.TransientModel):
 
     def _is_said(self):
         if self.is_outbound:
-            return bool(self.remote_value)
+            return bool((self.remote_value or "").strip())
         return bool(self.res_id if self.model else self.odoo_value)
 
     def _apply(self):

@@ -29,6 +29,9 @@ from .const import RATE_LIMIT_WAITS
 
 _EXISTING_ID = re.compile(r"Existing ID:\s*(\d+)")
 
+#: A record's id; anything else may be the value of a unique property, hence personal.
+_RECORD_ID = re.compile(r"\d{1,20}")
+
 #: Seconds to wait on 423, which the documentation asks to be two at least.
 _LOCKED_WAIT = 2.0
 
@@ -73,7 +76,7 @@ def error_of(status: int, headers: Mapping[str, str], body: Mapping[str, Any]) -
     if status == 408 or status >= 500:
         return Transient(f"HubSpot answered {status}.", retry_after=retry_after(headers))
     if status == 404:
-        return RemoteGone("HubSpot does not have the record.", problems=_problems(body))
+        return _gone(body)
     if status == 409:
         return _exists(body)
     if status in (400, 413, 414, 422):
@@ -81,11 +84,14 @@ def error_of(status: int, headers: Mapping[str, str], body: Mapping[str, Any]) -
     return Bug(f"HubSpot answered {status}, which was not expected.{_reference(body)}")
 
 
-def entry_error(entry: Mapping[str, Any]) -> SyncError:
-    """Return the error of one entry of a 207 answer's `errors`; it has no status of its own."""
+def entry_error(entry: Mapping[str, Any], record_id: str = "") -> SyncError:
+    """Return the error of one entry of a 207 answer's `errors`; it has no status of its own.
+
+    :param record_id: of the record that it is about, for an entry that is about several.
+    """
     category = entry.get("category")
     if category == "OBJECT_NOT_FOUND":
-        return RemoteGone("HubSpot does not have the record.", problems=_problems(entry))
+        return _gone(entry, record_id)
     if category == "CONFLICT":
         return _exists(entry)
     if category in ("RATE_LIMITS", "RATE_LIMIT"):
@@ -104,6 +110,19 @@ def invalid(body: Mapping[str, Any]) -> DataInvalid:
         hint="Correct the value, the mapping, or the rules for required properties in HubSpot.",
         problems=problems,
         fingerprint=f"hubspot invalid {what}",
+    )
+
+
+def _gone(body: Mapping[str, Any], record_id: str = "") -> RemoteGone:
+    """Return the error of a record that is not there, with its id where it is known."""
+    context = body.get("context") if isinstance(body.get("context"), dict) else {}
+    asked = [record_id] if record_id else context.get("ids") or context.get("id") or ()
+    named = str(asked[0]) if isinstance(asked, (list, tuple)) and len(asked) == 1 else ""
+    return RemoteGone(
+        f"HubSpot does not have the record{' ' + named if _RECORD_ID.fullmatch(named) else ''}.",
+        hint="Look into HubSpot's recycle bin, restore it there and retry; if it was merged, just retry.",
+        problems=_problems(body),
+        fingerprint="hubspot record gone",
     )
 
 

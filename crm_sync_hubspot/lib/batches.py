@@ -168,7 +168,7 @@ def _errors(entries: list[dict[str, Any]]) -> dict[str, SyncError]:
         context = entry.get("context") or {}
         for name in ("objectWriteTraceId", "id", "ids"):
             for value in context.get(name) or ():
-                found[str(value)] = entry_error(entry)
+                found[str(value)] = entry_error(entry, "" if name == "objectWriteTraceId" else str(value))
     return found
 
 

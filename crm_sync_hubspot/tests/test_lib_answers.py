@@ -69,11 +69,25 @@ class TestErrors(BaseCase):
         for category, cls in expected.items():
             self.assertIsInstance(entry_error({"category": category}), cls, category)
 
+    def test_a_record_that_is_gone_is_named_by_its_id_alone(self):
+        for body in ({"context": {"ids": ["201"]}}, {"context": {"id": ["201"]}}):
+            self.assertEqual(error_of(404, {}, body).message, "HubSpot does not have the record 201.")
+        both = {"category": "OBJECT_NOT_FOUND", "context": {"ids": ["201", "202"]}}
+        self.assertIn("record 202.", entry_error(both, "202").message)
+        self.assertIn("the record.", entry_error(both).message)
+        self.assertEqual(entry_error(both, "201").fingerprint, entry_error(both, "202").fingerprint, "one card")
+        self.assertNotIn("x.example", error_of(404, {}, {"context": {"ids": ["me@x.example"]}}).message)
+
+    def test_every_error_says_what_to_do(self):
+        for status in (400, 401, 403, 404, 408, 409, 418, 423, 429, 477, 500):
+            self.assertTrue(error_of(status, {}, {}).hint, status)
+
     def test_odd_bodies(self):
         for content in (b"", b"<html>", b"[1]", b"null", b"\xff", b"[" * 5000):
             self.assertEqual(decoded(content), {})
         for body in ({"errors": None}, {"errors": ["x"]}, {"errors": [{"context": None}]}, {"context": "x"}):
             self.assertIsInstance(error_of(400, {}, body), errors.DataInvalid)
+            self.assertIsInstance(error_of(404, {}, body), errors.RemoteGone)
 
 
 class TestPaths(BaseCase):
@@ -149,6 +163,7 @@ class TestBatching(BaseCase):
         found = self.outcome([], [gone, bad])
         self.assertIsInstance(found["k1"].error, errors.DataInvalid)
         self.assertIsInstance(found["k2"].error, errors.RemoteGone)
+        self.assertIn("record 2.", found["k2"].error.message)
 
     def test_what_blames_no_input_ends_the_write(self):
         def refuse(_inputs):

@@ -70,7 +70,9 @@ def from_body(status: int, body: Any, headers: Mapping[str, str]) -> SyncError:
     """
     wait = retry_after(headers)
     if status == 300:
-        return Conflict("Several records in Salesforce have this external id (HTTP 300)")
+        return Conflict(
+            "Several records in Salesforce have this external id (HTTP 300)",
+            hint=ERROR_RULES["DUPLICATE_EXTERNAL_ID"].hint)
     if status < 400:
         return from_status(status, wait)
     entry = body[0] if isinstance(body, list) and body and isinstance(body[0], dict) else {}
@@ -100,7 +102,9 @@ def from_status(status: int, retry_after: float | None = None) -> SyncError:
     if status in (408, 425) or status >= 500:
         return Transient(f"Salesforce failed (HTTP {status})", retry_after=retry_after)
     if status in (401, 403):
-        return AuthFailed(f"Salesforce refuses access (HTTP {status})")
+        return AuthFailed(
+            f"Salesforce refuses access (HTTP {status})",
+            hint="Check that the integration user is active and may use the API, then connect again.")
     if 300 <= status < 400:
         return AuthFailed(
             f"Salesforce redirects to another address (HTTP {status})",

@@ -86,7 +86,7 @@ def require_safe(url: str) -> None:
     match = re.match(r"(https?)://(\[[^\]]*\]|[^/:?#@]+)(?::\d+)?(?:[/?#]|$)", url)
     if match and (match[1] == "https" or match[2] in ("127.0.0.1", "localhost", "[::1]")):
         return
-    raise PolicyBlocked("Salesforce is called over https only")
+    raise PolicyBlocked("Salesforce is called over https only", hint="Correct the base URL of the connection.")
 
 
 def unanswered(error: requests.RequestException) -> SyncError:

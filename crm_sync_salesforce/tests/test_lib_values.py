@@ -76,6 +76,7 @@ class TestErrors(BaseCase):
             "MALFORMED_QUERY": errors.Bug, "SOMETHING_NEW": errors.DataInvalid,
         }.items():
             self.assertIs(type(from_code(code)), cls, code)
+            self.assertTrue(from_code(code).hint, code)
 
     def test_texts_name_fields_but_quote_nothing(self):
         error = from_body(400, self.body("STRING_TOO_LONG", fields=["Name", "x; DROP"]), {})
@@ -107,6 +108,7 @@ class TestErrors(BaseCase):
             500: errors.Transient, 502: errors.Transient, 503: errors.Transient,
         }.items():
             self.assertIs(type(from_body(status, "<html>", {})), cls, status)
+            self.assertTrue(from_body(status, "<html>", {}).hint, status)
         self.assertIs(type(from_body(500, self.body("APEX_THING"), {})), errors.Transient)
         self.assertIs(type(from_body(412, self.body("PRECONDITION_FAILED"), {})), errors.Conflict)
 
