@@ -708,6 +708,7 @@ class TestExceptionOutbound(SyncCase):
         action = card.action_fix()
         self.assertEqual((action["res_model"], action["res_id"]), ("res.partner", partner.id))
         partner.email = "acme@example.com"
+        self.env.flush_all()
         self.run_lane()
         self.assertEqual((card.state, card.closed_by), ("resolved", "self"))
 
