@@ -357,7 +357,7 @@ def _undo(author, server, sandbox, sites) -> None:
     author.press("Runs")
     author.press(f"Approved plan: {FLOW}")
     author.press("Undo…")
-    author.sees("3 changes of records go back to what was there before.")
+    author.sees("Changes of records that go back to what was there before: 3")
     author.client.screenshot("governance-undo-question")
     author.press("Undo")
     _until_over(author, "Undo")
