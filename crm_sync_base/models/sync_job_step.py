@@ -51,8 +51,9 @@ class SyncJobStep(models.Model):
 
     def _discard(self, reason):
         waiting = self.filtered(lambda job: job.kind == "step" and job.state == "pending")
-        super()._discard(reason)
+        result = super()._discard(reason)
         self.env["sync.saga"].sudo()._on_discarded(waiting)
+        return result
 
     def _tell_saga(self):
         """Tell the saga; whatever is wrong with it, the failure of the job is kept.
