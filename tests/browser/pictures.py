@@ -72,13 +72,12 @@ class Studio:
 
     def look(self, connection: int) -> None:
         """Look for changes at a system, and wait until that is over."""
-        domain = [("connection_id", "=", connection), ("direction", "=", "inbound")]
-        before = self.rpc("sync.flow", "search_read", domain, ["last_poll_at"])
+        polls = [("connection_id", "=", connection), ("kind", "=", "poll")]
+        planned = self.rpc("sync.job", "search_count", [*polls, ("state", "=", "pending")])
+        done = [*polls, ("state", "=", "done")]
+        before = self.rpc("sync.job", "search_count", done)
         self.rpc("sync.connection", "action_poll_now", [connection])
-        wait_for(lambda: all(
-            now["last_poll_at"] != then["last_poll_at"]
-            for then, now in zip(before, self.rpc("sync.flow", "search_read", domain, ["last_poll_at"]), strict=True)
-        ), "the polls", 120)
+        wait_for(lambda: self.rpc("sync.job", "search_count", done) >= before + planned, "the polls", 120)
 
     def close(self) -> None:
         """Close all browsers."""
@@ -275,6 +274,11 @@ def throughput(studio: Studio) -> None:
         "odoo.__WOWL_DEBUG__.root.env.services.action.doAction('crm_sync_base.action_sync_metric',"
         " { additionalContext: { graph_groupbys: ['flow_id', 'kind'] } }).then(() => true)")
     client.page.wait("!!document.querySelector('.o_graph_view canvas')", "the graph")
+    # Its bars grow first: it is there when it has been the same for a while.
+    client.page.wait(
+        "(() => { const now = document.querySelector('.o_graph_view canvas').toDataURL();"
+        " if (window.seen !== now) { window.seen = now; window.since = performance.now(); }"
+        " return performance.now() - window.since > 1000; })()", "a graph that is at rest")
     studio.take(client, "throughput")
     client.switch_view("pivot")
     studio.take(client, "throughput-pivot")
