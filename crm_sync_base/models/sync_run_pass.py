@@ -240,6 +240,14 @@ class SyncRunPass(models.Model):
             return self._end(
                 "failed", _("Its records were not all listed, because that job was given up: resume the run.")
             )
+        given_up = self._left_jobs()
+        if given_up:
+            return self._end(
+                "failed",
+                _("One of its jobs was given up: resume the run to do its work after all.")
+                if len(given_up) == 1
+                else _("%s of its jobs were given up: resume the run to do their work after all.", len(given_up)),
+            )
         return self._end("done", self.message)
 
     def _odoo_domain(self):
@@ -303,19 +311,22 @@ class SyncRunPass(models.Model):
             raise UserError(_("%s has not been interrupted.", self.name))
         self.check_access("write")
         self._check_may_resume()
-        jobs = self.sudo().env["sync.job"].search(
-            [("run_id", "=", self.id), ("kind", "in", ("page", "record", "push", "undo"))], order="id"
-        )
-        latest = {job.idempotency_key: job for job in jobs}
-        again = [
-            job for job in latest.values()
-            if job.state == "failed" or (job.state == "cancelled" and job.kind != "record")
-        ]  # fmt: skip
+        left = self._left_jobs()
         self.sudo().write({"state": "running", "done_at": False, "message": False})
-        jobs._enqueue([self._resume_spec(job) for job in again])
+        left._enqueue([self._resume_spec(job) for job in left])
         if not self.listed:
             self._enqueue_listing()
         self._look_again()
+
+    def _left_jobs(self):
+        """Return the jobs that failed or were given up, and whose work nobody has asked for since."""
+        Job = self.sudo().env["sync.job"]
+        given_up = Domain("state", "=", "cancelled") & Domain("kind", "in", ("page", "push", "undo"))
+        failed = Domain("state", "=", "failed") & Domain("kind", "in", ("page", "record", "push", "undo"))
+        left = Job.search(Domain("run_id", "=", self.id) & (failed | given_up), order="id")
+        same = [("idempotency_key", "in", left.mapped("idempotency_key"))]
+        latest = dict(Job._read_group(same, ["idempotency_key"], ["id:max"]))
+        return left.filtered(lambda job: latest[job.idempotency_key] == job.id)
 
     @staticmethod
     def _resume_spec(job):

@@ -184,6 +184,21 @@ class TestFirstLoad(RunCase):
         self.finish(run)
         self.assertEqual((run.state, len(self.partners())), ("done", 3))
 
+    def test_a_page_that_is_discarded_is_not_forgotten(self):
+        self.put(9)
+        run = self.start()
+        self.lane._run_once()
+        page = self.jobs(run_id=run.id, kind="page", state="pending")[:1]
+        page._discard("Not today")
+        self.finish(run)
+        self.assertEqual((run.state, run.message), (
+            "failed", "One of its jobs was given up: resume the run to do its work after all.",
+        ))
+        self.assertEqual(len(self.partners()), 6)
+        run.action_resume()
+        self.finish(run)
+        self.assertEqual((run.state, len(self.partners())), ("done", 9))
+
     def test_cancelled_while_it_lists(self):
         self.put(3)
         run = self.start()
