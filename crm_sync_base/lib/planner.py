@@ -306,29 +306,34 @@ def to_error(
     return cls(
         f"{subject}: {trouble} — " + "; ".join(texts),
         problems=texts,
-        hint=(_hint_outbound if outbound else _hint)(len(texts), len(solutions)),
+        hint=_hint(len(texts), len(solutions), outbound),
         fingerprint="|".join(sorted(texts)),
         remedies=solutions,
         culprit=culprit,
     )
 
 
-def _hint(problems: int, solutions: int) -> str:
-    """Return where to begin: in Odoo, at the source, or at both."""
-    if not solutions:
-        return "Correct the record in the system that it comes from, then retry."
-    if solutions >= problems:
-        return "Put it right in Odoo, or correct the record in the system that it comes from; then retry."
-    return "Put right in Odoo what Odoo lacks, correct the rest in the system that it comes from; then retry."
+#: Where to begin, by whether Odoo is the source: when nothing, all, or some of it can be solved by a remedy.
+_HINTS = {
+    False: (
+        "Correct the record in the system that it comes from, then retry.",
+        "Put it right in Odoo, or correct the record in the system that it comes from; then retry.",
+        "Put right in Odoo what Odoo lacks, correct the rest in the system that it comes from; then retry.",
+    ),
+    True: (
+        "Correct the record in Odoo, then retry.",
+        "Say what the value is called at the other system, or correct the record in Odoo; then retry.",
+        "Say what the values are called at the other system, correct the rest of the record in Odoo; then retry.",
+    ),
+}
 
 
-def _hint_outbound(problems: int, solutions: int) -> str:
-    """Return where to begin with an Odoo record: at the record, in a value map, or at both."""
+def _hint(problems: int, solutions: int, outbound: bool) -> str:
+    """Return where to begin with so many problems, of which so many have a remedy."""
+    none, every, some = _HINTS[outbound]
     if not solutions:
-        return "Correct the record in Odoo, then retry."
-    if solutions >= problems:
-        return "Say what the value is called at the other system, or correct the record in Odoo; then retry."
-    return "Say what the values are called at the other system, correct the rest of the record in Odoo; then retry."
+        return none
+    return every if solutions >= problems else some
 
 
 @dataclass(slots=True)

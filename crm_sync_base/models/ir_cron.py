@@ -71,16 +71,15 @@ class IrCron(models.Model):
         if self.env.cr.fetchone():
             self._sync_switch_on()
 
-    @api.model
     def _sync_run_parts(self, *parts):
-        """Run the parts of a scheduled action; one that fails stops no other.
+        """Run the parts of this scheduled action; one that fails stops no other, and is tried again.
 
         An action that raises has lost the triggers that it was started by: Odoo would look
         at it again when its interval is over, a day later.
 
         :param parts: methods; each is done as a whole or not at all.
-        :return: after how many seconds the action is to run again, None when nothing failed.
         """
+        self.ensure_one()
         again = []
         for part in parts:
             try:
@@ -92,4 +91,5 @@ class IrCron(models.Model):
             except Exception:
                 _logger.exception("Synchronisation: %s failed", part.__name__)
                 again.append(BUG_SECONDS)
-        return min(again, default=None)
+        if again:
+            self._trigger(fields.Datetime.add(fields.Datetime.now(), seconds=min(again)))

@@ -408,9 +408,7 @@ class SyncExceptionDesk(models.Model):
         except Exception:
             _logger.exception("Synchronisation: the exception desk is tidied in a minute")
             self._arm(fields.Datetime.now() + timedelta(seconds=LATER_SECONDS))
-        again = self.env["ir.cron"]._sync_run_parts(self._wake_snoozed, self._escalate_late)
-        if again:
-            self._arm(fields.Datetime.now() + timedelta(seconds=again))
+        self.env.ref("crm_sync_base.ir_cron_exception_desk")._sync_run_parts(self._wake_snoozed, self._escalate_late)
         self._arm_next()
 
     @api.model

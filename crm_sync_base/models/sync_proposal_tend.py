@@ -1,5 +1,3 @@
-from datetime import timedelta
-
 from markupsafe import Markup
 from odoo import _, api, models
 from odoo.tools import plaintext2html
@@ -19,9 +17,7 @@ class SyncProposalTend(models.Model):
     def _cron_tend(self):
         """Expire what nobody decided in time, and give whoever may decide one task for all that waits."""
         cron = self.env.ref("crm_sync_base.ir_cron_proposal")
-        again = cron._sync_run_parts(self._note_decisions, self._expire_late, self._assign)
-        if again:
-            cron._trigger(at=clock.now() + timedelta(seconds=again))
+        cron._sync_run_parts(self._note_decisions, self._expire_late, self._assign)
         upcoming = self.search(
             [("state", "=", "pending"), ("expires_at", ">", clock.now())], order="expires_at", limit=1
         )

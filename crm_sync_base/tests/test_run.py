@@ -160,6 +160,12 @@ class TestFirstLoad(RunCase):
         self.assertEqual(starts, ["", "1", "1", "2"])
         self.assertEqual((run.state, self.counts(run)), ("done", {"create": 9}))
 
+    def assert_resumes(self, run, count):
+        """Resume a run and see that it ends well, with so many records."""
+        run.action_resume()
+        self.finish(run)
+        self.assertEqual((run.state, len(self.partners())), ("done", count))
+
     def test_a_listing_that_fails_ends_the_run_which_can_be_resumed(self):
         self.put(3)
         self.remote.faults["poll"] = [DataInvalid("no such object")]
@@ -168,9 +174,7 @@ class TestFirstLoad(RunCase):
         self.finish(run)
         self.assertEqual((run.state, run.listed), ("failed", False))
         self.assertIn("1 of its jobs failed", run.message)
-        run.action_resume()
-        self.finish(run)
-        self.assertEqual((run.state, len(self.partners())), ("done", 3))
+        self.assert_resumes(run, 3)
 
     def test_a_listing_that_is_discarded_ends_the_run_which_can_be_resumed(self):
         self.put(3)
@@ -180,9 +184,7 @@ class TestFirstLoad(RunCase):
         self.assertEqual((run.state, run.message), (
             "failed", "Its records were not all listed, because that job was given up: resume the run.",
         ))
-        run.action_resume()
-        self.finish(run)
-        self.assertEqual((run.state, len(self.partners())), ("done", 3))
+        self.assert_resumes(run, 3)
 
     def test_a_page_that_is_discarded_is_not_forgotten(self):
         self.put(9)
@@ -195,9 +197,7 @@ class TestFirstLoad(RunCase):
             "failed", "One of its jobs was given up: resume the run to do its work after all.",
         ))
         self.assertEqual(len(self.partners()), 6)
-        run.action_resume()
-        self.finish(run)
-        self.assertEqual((run.state, len(self.partners())), ("done", 9))
+        self.assert_resumes(run, 9)
 
     def test_cancelled_while_it_lists(self):
         self.put(3)
@@ -205,9 +205,7 @@ class TestFirstLoad(RunCase):
         run.action_cancel()
         self.run_lane()
         self.assertEqual((self.remote.calls["poll"], len(self.partners())), (0, 0))
-        run.action_resume()
-        self.finish(run)
-        self.assertEqual((run.state, len(self.partners())), ("done", 3))
+        self.assert_resumes(run, 3)
 
     def test_speed_and_time_left(self):
         self.put(9)
